@@ -1,0 +1,5 @@
+"""The command line: ``qnlab``."""
+
+from qnlab.cli.main import main
+
+__all__ = ["main"]
