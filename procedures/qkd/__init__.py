@@ -1,0 +1,1 @@
+"""Quantum key distribution: key-length bounds, post-processing and the BB84 procedure."""
