@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from qnlab.procedures.qkd.bounds.checks import BoundInputError, require_finite_nonnegative
 from qnlab.procedures.qkd.bounds.statistics import hoeffding
+
+Clamp = Literal["none", "floor", "both"]
 
 
 @dataclass(frozen=True)
@@ -98,15 +101,16 @@ def poisson_weighted(
     probabilities: tuple[float, ...],
     epsilon: float,
     *,
-    clamp: bool,
+    clamp: Clamp,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Lower and upper e^k/p_k (n_k -+ delta), delta from the total over the intensities.
 
-    With `clamp`, n_k -+ delta is kept within [0, total], where the true value lies.
+    The true value lies in [0, total]: `clamp` says which of these borders n_k -+ delta keeps.
     """
     total = math.fsum(counts)
     half_width = hoeffding(total, epsilon)
-    floor, ceiling = (0.0, total) if clamp else (-math.inf, math.inf)
+    floor = -math.inf if clamp == "none" else 0.0
+    ceiling = total if clamp == "both" else math.inf
     weights = [math.exp(mu) / p for mu, p in zip(intensities, probabilities, strict=True)]
     lower = tuple(w * max(floor, n - half_width) for w, n in zip(weights, counts, strict=True))
     upper = tuple(w * min(ceiling, n + half_width) for w, n in zip(weights, counts, strict=True))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from qnlab.procedures.qkd.bounds.checks import BoundInputError, require_budget, require_source
 from qnlab.procedures.qkd.bounds.counts import (
     Basis,
+    Clamp,
     DecoyCounts,
     KeyLength,
     poisson_weighted,
@@ -97,7 +98,7 @@ def wiesemann2024(
     counts.require_intensities(2)
     require_budget(leak_ec_bits, eps_sec, eps_cor, tag_bits)
     epsilon = eps_sec / EPSILON_TERMS_WIESEMANN
-    estimate = _estimate(source, counts, epsilon, clamp=True)
+    estimate = _estimate(source, counts, epsilon, clamp="both")
     phase_error = 0.5
     if estimate.single_key > 0 and estimate.single_test > 0:
         gap = sampling_gap_serfling(epsilon, estimate.single_test, estimate.single_key)
@@ -124,18 +125,16 @@ def rusca2018(
     eps_sec: float,
     eps_cor: float,
     tag_bits: float | None = None,
-    *,
-    clamp: bool = False,
 ) -> KeyLength:
     """Key length of Rusca et al., Appl. Phys. Lett. 112, 171104 (2018), appendix A.
 
-    Takes and raises what `wiesemann2024` does; `clamp` keeps each fluctuated count within
-    [0, total], which the printed formula does not.
+    Takes and raises what `wiesemann2024` does. Fluctuated counts stay >= 0; the printed formula
+    has no upper border.
     """
     counts.require_intensities(2)
     require_budget(leak_ec_bits, eps_sec, eps_cor, tag_bits)
     epsilon = eps_sec / EPSILON_TERMS_RUSCA
-    estimate = _estimate(source, counts, epsilon, clamp=clamp)
+    estimate = _estimate(source, counts, epsilon, clamp="floor")
     phase_error = 0.5
     if estimate.single_key > 0 and estimate.single_test > 0:
         rate = estimate.single_errors / estimate.single_test
@@ -177,7 +176,7 @@ def _balance(
 
 
 def _estimate(
-    source: OneDecoySource, counts: DecoyCounts, epsilon: float, *, clamp: bool
+    source: OneDecoySource, counts: DecoyCounts, epsilon: float, *, clamp: Clamp
 ) -> _Estimate:
     return _Estimate(
         vacuum_key=_vacuum_lower(source, counts.key, epsilon, clamp),
@@ -187,7 +186,7 @@ def _estimate(
     )
 
 
-def _vacuum_lower(source: OneDecoySource, basis: Basis, epsilon: float, clamp: bool) -> float:
+def _vacuum_lower(source: OneDecoySource, basis: Basis, epsilon: float, clamp: Clamp) -> float:
     mu1, mu2 = source.intensities
     lower, upper = poisson_weighted(
         basis.detections, source.intensities, source.probabilities, epsilon, clamp=clamp
@@ -196,7 +195,7 @@ def _vacuum_lower(source: OneDecoySource, basis: Basis, epsilon: float, clamp: b
     return max(0.0, tau0 * (mu1 * lower[1] - mu2 * upper[0]) / (mu1 - mu2))
 
 
-def _vacuum_upper(source: OneDecoySource, basis: Basis, epsilon: float, clamp: bool) -> float:
+def _vacuum_upper(source: OneDecoySource, basis: Basis, epsilon: float, clamp: Clamp) -> float:
     _, upper = poisson_weighted(
         basis.errors, source.intensities, source.probabilities, epsilon, clamp=clamp
     )
@@ -204,7 +203,7 @@ def _vacuum_upper(source: OneDecoySource, basis: Basis, epsilon: float, clamp: b
     return 2 * (source.photon_probability(0) * min(upper) + half_width)
 
 
-def _single_lower(source: OneDecoySource, basis: Basis, epsilon: float, clamp: bool) -> float:
+def _single_lower(source: OneDecoySource, basis: Basis, epsilon: float, clamp: Clamp) -> float:
     mu1, mu2 = source.intensities
     lower, upper = poisson_weighted(
         basis.detections, source.intensities, source.probabilities, epsilon, clamp=clamp
@@ -215,7 +214,9 @@ def _single_lower(source: OneDecoySource, basis: Basis, epsilon: float, clamp: b
     return max(0.0, scale * bracket)
 
 
-def _single_errors_upper(source: OneDecoySource, test: Basis, epsilon: float, clamp: bool) -> float:
+def _single_errors_upper(
+    source: OneDecoySource, test: Basis, epsilon: float, clamp: Clamp
+) -> float:
     mu1, mu2 = source.intensities
     lower, upper = poisson_weighted(
         test.errors, source.intensities, source.probabilities, epsilon, clamp=clamp

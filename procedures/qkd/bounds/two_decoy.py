@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from qnlab.procedures.qkd.bounds.checks import BoundInputError, require_budget, require_source
 from qnlab.procedures.qkd.bounds.counts import (
     Basis,
+    Clamp,
     DecoyCounts,
     KeyLength,
     poisson_weighted,
@@ -80,9 +81,10 @@ def lim2014(
     counts.require_intensities(3)
     require_budget(leak_ec_bits, eps_sec, eps_cor, tag_bits)
     epsilon = eps_sec / EPSILON_TERMS
-    vacuum_key, single_key = _vacuum_and_single(source, counts.key, epsilon, clamp)
-    _, single_test = _vacuum_and_single(source, counts.test, epsilon, clamp)
-    single_errors = _single_photon_errors(source, counts.test, epsilon, clamp)
+    border: Clamp = "both" if clamp else "none"
+    vacuum_key, single_key = _vacuum_and_single(source, counts.key, epsilon, border)
+    _, single_test = _vacuum_and_single(source, counts.test, epsilon, border)
+    single_errors = _single_photon_errors(source, counts.test, epsilon, border)
     phase_error = 0.5
     if single_key > 0 and single_test > 0:
         rate = single_errors / single_test
@@ -112,7 +114,7 @@ def lim2014(
 
 
 def _vacuum_and_single(
-    source: TwoDecoySource, basis: Basis, epsilon: float, clamp: bool
+    source: TwoDecoySource, basis: Basis, epsilon: float, clamp: Clamp
 ) -> tuple[float, float]:
     mu1, mu2, mu3 = source.intensities
     tau0, tau1 = source.photon_probability(0), source.photon_probability(1)
@@ -128,7 +130,7 @@ def _vacuum_and_single(
 
 
 def _single_photon_errors(
-    source: TwoDecoySource, test: Basis, epsilon: float, clamp: bool
+    source: TwoDecoySource, test: Basis, epsilon: float, clamp: Clamp
 ) -> float:
     _, mu2, mu3 = source.intensities
     lower, upper = poisson_weighted(
