@@ -77,7 +77,9 @@ def key_length(protocol: str, method: str | None, source: IO[str], as_json: bool
         chosen = _method(protocol, method)
         result = compute(protocol, chosen, _parse(source))
     except QnlabError as error:
-        raise click.UsageError(str(error)) from error
+        refusal = click.ClickException(str(error))
+        refusal.exit_code = 2
+        raise refusal from error
     if as_json:
         click.echo(json.dumps({"protocol": protocol, "method": chosen, **_row(result)}))
         return
@@ -183,7 +185,10 @@ def _number(table: Mapping[str, object], key: str) -> float:
 def _as_number(field: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BoundInputError(field, value, "a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise BoundInputError(field, "an integer beyond 1e308", "a smaller number") from error
 
 
 def _whole(table: Mapping[str, object], key: str) -> int:

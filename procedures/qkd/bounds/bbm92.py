@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from qnlab.procedures.qkd.bounds.checks import BoundInputError, require_budget
+from qnlab.procedures.qkd.bounds.checks import LARGEST, BoundInputError, require_budget
 from qnlab.procedures.qkd.bounds.counts import verification_bits, whole_bits
 from qnlab.procedures.qkd.bounds.statistics import binary_entropy
 
@@ -97,8 +97,8 @@ def tomamichel2017(
 
 def _require(n: int, k: int, qber: float) -> None:
     for field, value in (("n", n), ("k", k)):
-        if not isinstance(value, int) or value < 1:
-            raise BoundInputError(field, value, "a whole number >= 1")
+        if not 1 <= value <= LARGEST:
+            raise BoundInputError(field, value, f"a whole number from 1 to {LARGEST:g}")
     if not 0 <= qber <= 1:
         raise BoundInputError("qber", qber, "a rate between 0 and 1")
 

@@ -8,6 +8,11 @@ from itertools import pairwise
 
 from qnlab.errors import QnlabError
 
+LARGEST = 1e30
+SMALLEST_PROBABILITY = 1e-100
+BRIGHTEST = 100.0
+SMALLEST_STEP = 1e-9
+
 
 class BoundInputError(QnlabError, ValueError):
     """An input outside a proof's domain; names field, value and what would be right."""
@@ -20,15 +25,17 @@ class BoundInputError(QnlabError, ValueError):
 
 
 def require_finite_nonnegative(field: str, value: float) -> None:
-    """Raise `BoundInputError` unless ``0 <= value < inf``."""
-    if not (math.isfinite(value) and value >= 0):
-        raise BoundInputError(field, value, "a finite number >= 0")
+    """Raise `BoundInputError` unless ``0 <= value <= 1e30``."""
+    if not 0 <= value <= LARGEST:
+        raise BoundInputError(field, value, f"a number from 0 to {LARGEST:g}")
 
 
 def require_open_unit(field: str, value: float) -> None:
-    """Raise `BoundInputError` unless ``0 < value < 1``."""
-    if not 0 < value < 1:
-        raise BoundInputError(field, value, "a number between 0 and 1, both excluded")
+    """Raise `BoundInputError` unless ``1e-100 <= value < 1``."""
+    if not SMALLEST_PROBABILITY <= value < 1:
+        raise BoundInputError(
+            field, value, f"a number between 0 and 1, both excluded, >= {SMALLEST_PROBABILITY:g}"
+        )
 
 
 def require_budget(
@@ -45,9 +52,12 @@ def require_budget(
 def require_source(intensities: Sequence[float], probabilities: Sequence[float]) -> None:
     """Raise `BoundInputError` unless intensities fall and probabilities sum to one."""
     for i, intensity in enumerate(intensities):
-        require_finite_nonnegative(f"intensities[{i}]", intensity)
-    if any(low >= high for high, low in pairwise(intensities)):
-        raise BoundInputError("intensities", tuple(intensities), "strictly falling intensities")
+        if not 0 <= intensity <= BRIGHTEST:
+            raise BoundInputError(
+                f"intensities[{i}]", intensity, f"0 to {BRIGHTEST:g} photons a pulse"
+            )
+    if any(high - low < SMALLEST_STEP for high, low in pairwise(intensities)):
+        raise BoundInputError("intensities", tuple(intensities), "falling intensities")
     for i, probability in enumerate(probabilities):
         require_open_unit(f"probabilities[{i}]", probability)
     if abs(math.fsum(probabilities) - 1) > 1e-9:

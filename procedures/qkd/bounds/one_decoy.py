@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from qnlab.procedures.qkd.bounds.checks import BoundInputError, require_budget, require_source
+from qnlab.procedures.qkd.bounds.checks import (
+    SMALLEST_STEP,
+    BoundInputError,
+    require_budget,
+    require_source,
+)
 from qnlab.procedures.qkd.bounds.counts import (
     Basis,
     Clamp,
@@ -52,7 +57,7 @@ class OneDecoySource:
 
     def __post_init__(self) -> None:
         require_source(self.intensities, self.probabilities)
-        if self.intensities[1] <= 0:
+        if self.intensities[1] < SMALLEST_STEP:
             raise BoundInputError("intensities", self.intensities, "mu1 > mu2 > 0")
 
     def photon_probability(self, photons: int) -> float:

@@ -52,10 +52,10 @@ def sampling_gap_lim(epsilon: float, rate: float, test: float, key: float) -> fl
     if rate >= 0.5:
         return math.inf
     spread = (test + key) / (test * key)
-    argument = spread / ((1 - rate) * rate * epsilon**2)
-    if argument < 1:
+    exponent = math.log2(spread / ((1 - rate) * rate)) - 2 * math.log2(epsilon)
+    if exponent < 0:
         return math.inf
-    return math.sqrt(spread * (1 - rate) * rate / math.log(2) * math.log2(argument))
+    return math.sqrt(spread * (1 - rate) * rate / math.log(2) * exponent)
 
 
 def sampling_gap_serfling(epsilon: float, test: float, key: float) -> float:
