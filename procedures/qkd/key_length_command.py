@@ -51,6 +51,12 @@ Example:
 """
 
 
+class _Refused(click.ClickException):
+    """Unusable input: one line, exit status 2."""
+
+    exit_code = 2
+
+
 @click.command(name="key-length", epilog=EPILOG)
 @click.argument("protocol", type=click.Choice(list(METHODS)))
 @click.option("--method", help="Proof to use; the first of its protocol where left out.")
@@ -77,9 +83,7 @@ def key_length(protocol: str, method: str | None, source: IO[str], as_json: bool
         chosen = _method(protocol, method)
         result = compute(protocol, chosen, _parse(source))
     except QnlabError as error:
-        refusal = click.ClickException(str(error))
-        refusal.exit_code = 2
-        raise refusal from error
+        raise _Refused(str(error)) from error
     if as_json:
         click.echo(json.dumps({"protocol": protocol, "method": chosen, **_row(result)}))
         return
