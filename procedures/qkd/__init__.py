@@ -1,1 +1,1 @@
-"""Quantum key distribution: key-length bounds, post-processing and the BB84 procedure."""
+"""Quantum key distribution: protocols, their two halves, and key post-processing."""
