@@ -89,7 +89,7 @@ class PlanNoted(Message, frozen=True):
 
 
 class Detections(Message, frozen=True):
-    """Bob's frozen detections of a block: pulses, bases (packed), and his bits of the test basis."""
+    """Bob's frozen detections: pulse numbers, bases (packed), his bits of the test basis."""
 
     block: int
     pulses: bytes

@@ -146,7 +146,9 @@ def _detect(
         total += residual
         if k != group:
             if group_live:
-                n, doubles = _close(group_mask, group + pulse_0, group_coin, pulses, codes, n, doubles)
+                n, doubles = _close(
+                    group_mask, group + pulse_0, group_coin, pulses, codes, n, doubles
+                )
             group = k
             group_mask = 0
             group_live = since > dead

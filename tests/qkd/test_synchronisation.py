@@ -43,7 +43,9 @@ def test_pulse_numbers_are_found(offset_ps, dark_hz):
     window = t[(t > 1.1e10) & (t < 1.6e10)]
     clock = find_period(window, NOMINAL_PS)
     numbered = find_pulse_number(window, clock, levels, MEANS, first=0)
-    assert numbered.arrival_ps(1000) == pytest.approx(1000 * NOMINAL_PS * 1.000003 + offset_ps, abs=20)
+    assert numbered.arrival_ps(1000) == pytest.approx(
+        1000 * NOMINAL_PS * 1.000003 + offset_ps, abs=20
+    )
 
 
 def test_darks_alone_give_no_clock():
