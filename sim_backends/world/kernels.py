@@ -1,0 +1,178 @@
+"""Numba kernels of the world: Alice's choices, clicks of the receiver, dead time, afterpulses."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+
+PENDING = 16
+
+_jit = numba.njit(cache=True, nogil=True)
+
+
+@_jit  # type: ignore[untyped-decorator]
+def uniform(key: np.uint64, counter: np.int64) -> float:
+    """A number in [0, 1) that depends on key and counter alone (splitmix64)."""
+    x = key + np.uint64(counter) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    x = x ^ (x >> np.uint64(31))
+    return np.float64(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@_jit  # type: ignore[untyped-decorator]
+def level_of(u: float, cumulative: Floats) -> int:
+    """Intensity level that `u` falls into."""
+    level = 0
+    while level < len(cumulative) - 1 and u >= cumulative[level]:
+        level += 1
+    return level
+
+
+@_jit  # type: ignore[untyped-decorator]
+def state_of(u: float, key_basis: float) -> int:
+    """State code 2 * basis + bit that `u` falls into."""
+    if u < key_basis:
+        return 0 if u < 0.5 * key_basis else 1
+    return 2 if u < key_basis + 0.5 * (1 - key_basis) else 3
+
+
+@_jit  # type: ignore[untyped-decorator]
+def levels(pulses: Int64s, key: np.uint64, cumulative: Floats, out: Bytes) -> None:
+    """Intensity levels of `pulses`."""
+    for i in range(len(pulses)):
+        out[i] = level_of(uniform(key, pulses[i]), cumulative)
+
+
+@_jit  # type: ignore[untyped-decorator]
+def states(pulses: Int64s, key: np.uint64, key_basis: float, out: Bytes) -> None:
+    """State codes of `pulses`."""
+    for i in range(len(pulses)):
+        out[i] = state_of(uniform(key, pulses[i]), key_basis)
+
+
+@_jit  # type: ignore[untyped-decorator]
+def clicks(
+    first: int,
+    stop: int,
+    means: Floats,
+    level_key: np.uint64,
+    cumulative: Floats,
+    state_key: np.uint64,
+    key_basis: float,
+    eve_key: np.uint64,
+    intercept: float,
+    rng: np.random.Generator,
+    pulses: Int64s,
+    detectors: Bytes,
+) -> int:
+    """Photon clicks of pulses ``first <= i < stop``, before dead time.
+
+    ``means[level, state, detector]`` are mean detected photons a pulse. Detectors click
+    independently with 1 - exp(-mean), as a phase-randomised coherent pulse split by linear optics
+    does. Pulses without a click are skipped in one step. Returns the number of clicks.
+    """
+    largest = 0.0
+    for k in range(means.shape[0]):
+        for s in range(4):
+            largest = max(largest, means[k, s].sum())
+    if largest <= 0.0:
+        return 0
+    p_max = -np.expm1(-largest)
+    log_miss = -largest
+    n = 0
+    i = first - 1
+    while True:
+        i += 1 + np.int64(np.log1p(-rng.random()) / log_miss)
+        if i >= stop or n + 4 > len(pulses):
+            return n if i >= stop else -1
+        k = level_of(uniform(level_key, i), cumulative)
+        s = state_of(uniform(state_key, i), key_basis)
+        if intercept > 0.0:
+            u = uniform(eve_key, i)
+            if u < intercept:
+                # A measurement in the other basis leaves a random state of that basis.
+                v = u / intercept
+                if v < 0.5:
+                    s = (2 - (s & 2)) | (1 if v < 0.25 else 0)
+        mean = means[k, s]
+        total = mean.sum()
+        if rng.random() * p_max >= -np.expm1(-total):
+            continue
+        # The first detector to click, given that one does; those after it are independent.
+        u = -rng.random() * np.expm1(-total)
+        j = 0
+        below = -np.expm1(-mean[0])
+        survived = mean[0]
+        while u >= below and j < 3:
+            j += 1
+            survived += mean[j]
+            below = -np.expm1(-survived)
+        pulses[n] = i
+        detectors[n] = j
+        n += 1
+        for other in range(j + 1, 4):
+            if rng.random() < -np.expm1(-mean[other]):
+                pulses[n] = i
+                detectors[n] = other
+                n += 1
+
+
+@_jit  # type: ignore[untyped-decorator]
+def avalanche(
+    events: Int64s,
+    live: Bytes,
+    dead: Floats,
+    recovery: Floats,
+    afterpulse: Floats,
+    tau: Floats,
+    last: Floats,
+    pending: Floats,
+    end: float,
+    rng: np.random.Generator,
+    out: Int64s,
+) -> int:
+    """Dead time, recovery and afterpulses of each detector, in time order.
+
+    ``events`` holds ``time_ps * 4 + detector``, sorted; `last` and `pending` are carried from
+    stretch to stretch. Afterpulses before `end` fire; later ones stay pending. Returns the number
+    of avalanches written to `out` (same packing, sorted).
+    """
+    n = 0
+    i = 0
+    soonest = pending.min()
+    while True:
+        is_event = i < len(events)
+        t = np.float64(events[i] >> 2) if is_event else end
+        if soonest < t:
+            t = soonest
+            slot = pending.argmin()
+            d = slot // PENDING
+            pending[d, slot % PENDING] = np.inf
+            soonest = pending.min()
+        elif is_event:
+            d = events[i] & 3
+            i += 1
+        else:
+            return n
+        if not live[d]:
+            continue
+        since = t - last[d]
+        if since < dead[d]:
+            continue
+        if recovery[d] > 0.0 and rng.random() < np.exp(-(since - dead[d]) / recovery[d]):
+            continue
+        last[d] = t
+        out[n] = np.int64(t) * 4 + d
+        n += 1
+        if afterpulse[d] > 0.0 and rng.random() < afterpulse[d]:
+            for p in range(PENDING):
+                if pending[d, p] == np.inf:
+                    pending[d, p] = t + dead[d] - tau[d] * np.log1p(-rng.random())
+                    soonest = min(soonest, pending[d, p])
+                    break

@@ -1,0 +1,243 @@
+"""Ports: all that a simulated instrument can see and touch of the world.
+
+A port is plain state. Whoever changes it does so inside ``world.changing()``, which first lets
+the physics catch up to the clock with the settings as they were.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from qnlab.sim_backends.world import kernels, optics
+from qnlab.tags import TagChunk
+
+if TYPE_CHECKING:
+    from qnlab.sim_backends.world.world import World
+
+PHOTON_ENERGY_M = 1.98644586e-25
+
+
+@dataclass
+class LaserPort:
+    """Pulsed laser at Alice's; `power_w` is its mean power when emitting."""
+
+    world: World
+    emitting: bool = False
+    interlock_open: bool = False
+    power_w: float = 1e-3
+    wavelength_m: float = 1550.12e-9
+    repetition_hz: float = 80e6
+
+    @property
+    def emitted_w(self) -> float:
+        """Mean power leaving the laser now, W."""
+        return self.power_w if self.emitting else 0.0
+
+    @property
+    def photons_per_pulse(self) -> float:
+        """Mean photon number of a pulse at the laser."""
+        return self.emitted_w / (self.repetition_hz * PHOTON_ENERGY_M / self.wavelength_m)
+
+
+@dataclass
+class IntensityPort:
+    """Intensity modulator; `epochs` keeps which settings held from which pulse on."""
+
+    world: World
+    key: np.uint64
+    extinction_db: float
+    transmissions: tuple[float, ...] = (1.0,)
+    epochs: list[tuple[int, tuple[float, ...]]] = field(default_factory=lambda: [(0, (1.0,))])
+
+    @property
+    def probabilities(self) -> tuple[float, ...]:
+        return self.epochs[-1][1]
+
+    def configure(self, transmissions: tuple[float, ...], probabilities: tuple[float, ...]) -> None:
+        """From the next pulse on."""
+        with self.world.changing():
+            self.transmissions = transmissions
+            self.epochs.append((self.world.next_pulse, probabilities))
+
+    def real_transmissions(self) -> tuple[float, ...]:
+        """What the modulator lets through: no level lies below its extinction."""
+        floor = 10 ** (-self.extinction_db / 10)
+        return tuple(max(t, floor) for t in self.transmissions)
+
+    def mean_transmission(self) -> float:
+        """Averaged over the levels, as a power meter behind sees it."""
+        pairs = zip(self.real_transmissions(), self.probabilities, strict=True)
+        return sum(t * p for t, p in pairs)
+
+    def record(self, pulses: np.ndarray) -> np.ndarray:
+        """Level of each pulse number, shape (n,)."""
+        out = np.empty(len(pulses), dtype=np.uint8)
+        starts = np.array([first for first, _ in self.epochs])
+        epoch = np.maximum(np.searchsorted(starts, pulses, side="right") - 1, 0)
+        for number in np.unique(epoch):
+            part = epoch == number
+            found = np.empty(int(part.sum()), dtype=np.uint8)
+            cumulative = np.cumsum(self.epochs[number][1])
+            kernels.levels(pulses[part], self.key, cumulative, found)
+            out[part] = found
+        return out
+
+
+@dataclass
+class StatePort:
+    """Polarization-state modulator; epochs as for the intensity."""
+
+    world: World
+    key: np.uint64
+    epochs: list[tuple[int, float]] = field(default_factory=lambda: [(0, 0.9)])
+
+    @property
+    def key_basis_probability(self) -> float:
+        return self.epochs[-1][1]
+
+    def configure(self, key_basis_probability: float) -> None:
+        """From the next pulse on."""
+        with self.world.changing():
+            self.epochs.append((self.world.next_pulse, key_basis_probability))
+
+    def record(self, pulses: np.ndarray) -> np.ndarray:
+        """State code of each pulse number, shape (n,)."""
+        out = np.empty(len(pulses), dtype=np.uint8)
+        starts = np.array([first for first, _ in self.epochs])
+        epoch = np.maximum(np.searchsorted(starts, pulses, side="right") - 1, 0)
+        for number in np.unique(epoch):
+            part = epoch == number
+            found = np.empty(int(part.sum()), dtype=np.uint8)
+            kernels.states(pulses[part], self.key, self.epochs[number][1], found)
+            out[part] = found
+        return out
+
+
+@dataclass
+class AttenuatorPort:
+    """Variable attenuator behind the modulators."""
+
+    world: World
+    attenuation_db: float = 100.0
+    shutter_closed: bool = True
+
+    @property
+    def transmission(self) -> float:
+        return 0.0 if self.shutter_closed else 10 ** (-self.attenuation_db / 10)
+
+
+@dataclass
+class PowerMeterPort:
+    """Tap between the modulators and the attenuator."""
+
+    world: World
+
+    def power_w(self) -> float:
+        """Mean power at the attenuator's input now, W."""
+        return self.world.laser.emitted_w * self.world.intensity.mean_transmission()
+
+
+@dataclass
+class RetarderPort:
+    """Polarization controller in front of the receiver."""
+
+    world: World
+    kind: Literal["squeezers", "paddles"]
+    low: float
+    high: float
+    unit: str
+    half_wave: tuple[float, ...]
+    hysteresis: float
+    commands: tuple[float, ...]
+    settled: list[float] = field(default_factory=list)
+
+    def drive(self, commands: tuple[float, ...]) -> None:
+        """Command the actuators; where they end up lags by the hysteresis."""
+        with self.world.changing():
+            self.commands = commands
+            pairs = zip(self.settled, commands, strict=True)
+            self.settled = [optics.play(at, to, self.hysteresis) for at, to in pairs]
+
+    def rotation(self) -> np.ndarray:
+        """Rotation of the Poincare sphere, shape (3, 3)."""
+        if self.kind == "squeezers":
+            return optics.squeezers(self.settled, self.half_wave)
+        return optics.paddles(self.settled)
+
+
+@dataclass
+class DetectorPort:
+    """One detector of the receiver."""
+
+    world: World
+    index: int
+    efficiency: float
+    dark_rate_hz: float
+    dead_time_s: float
+    recovery_s: float
+    afterpulse_probability: float
+    afterpulse_tau_s: float
+    jitter_fwhm_s: float
+    enabled: bool = False
+    latched: bool = False
+    avalanches: int = 0
+
+    @property
+    def live(self) -> bool:
+        return self.enabled and not self.latched
+
+
+@dataclass
+class TagQueue:
+    """What one subscriber has not read yet."""
+
+    channels: frozenset[int]
+    chunks: deque[TagChunk] = field(default_factory=deque)
+    seq: int = 0
+
+
+@dataclass
+class TaggerPort:
+    """Bob's time tagger, channels 1 to 4 wired to the detectors."""
+
+    world: World
+    resolution_ps: float
+    jitter_rms_ps: float
+    max_rate_hz: float
+    pulse_height_v: float = 0.6
+    enabled: list[bool] = field(default_factory=lambda: [True] * 4)
+    threshold_v: list[float] = field(default_factory=lambda: [0.2] * 4)
+    delay_ps: list[float] = field(default_factory=lambda: [0.0] * 4)
+    queues: list[TagQueue] = field(default_factory=list)
+
+    def sees(self, index: int) -> bool:
+        """True if pulses of detector `index` cross the threshold of an enabled channel."""
+        return self.enabled[index] and 0 < self.threshold_v[index] < self.pulse_height_v
+
+    def subscribe(self, channels: frozenset[int]) -> TagQueue:
+        """Get every chunk from now on."""
+        with self.world.changing():
+            queue = TagQueue(channels)
+            self.queues.append(queue)
+            return queue
+
+    def unsubscribe(self, queue: TagQueue) -> None:
+        with self.world.changing():
+            if queue in self.queues:
+                self.queues.remove(queue)
+
+
+Port = (
+    LaserPort
+    | IntensityPort
+    | StatePort
+    | AttenuatorPort
+    | PowerMeterPort
+    | RetarderPort
+    | DetectorPort
+    | TaggerPort
+)
