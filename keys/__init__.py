@@ -3,6 +3,7 @@
 if __name__ != "qnlab.keys":
     raise ImportError("import this package as qnlab.keys, not as " + __name__)
 
+from qnlab.keys.blocks import KEY_BITS, key_id
 from qnlab.keys.errors import (
     AuthenticationPoolLow,
     KeyDesync,
@@ -14,10 +15,8 @@ from qnlab.keys.errors import (
 )
 from qnlab.keys.figures import Statistics
 from qnlab.keys.store import (
-    KEY_BITS,
     DeliveredKey,
     SiteKeyStore,
-    key_id,
     open_site_store,
     store_folder,
 )

@@ -50,13 +50,14 @@ class AuditLog:
         self._path = path
         self._key = key
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise StoreError(f"{path}: cannot be opened: {error.strerror}") from error
+        self._file = os.fdopen(descriptor, "r+b", buffering=0)
         try:
             self._end, self._head = self._find_end()
         except StoreIntegrity:
-            os.close(self._descriptor)
+            self.close()
             raise
 
     @property
@@ -66,7 +67,7 @@ class AuditLog:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._descriptor)
+        self._file.close()
 
     def append(self, event: str, data: dict[str, object]) -> Head:
         """Write one line; `data` must hold JSON values and no secret.
@@ -85,27 +86,27 @@ class AuditLog:
         }
         line = _canonical({**body, "mac": _mac(self._key, body)})
         try:
-            written = os.write(self._descriptor, line + b"\n")
+            written = self._file.write(line + b"\n")
             if written != len(line) + 1:
                 raise OSError("short write")
-            os.fsync(self._descriptor)
+            os.fsync(self._file.fileno())
         except OSError as error:
-            os.ftruncate(self._descriptor, self._end)
+            self._file.truncate(self._end)
             raise StoreFull(f"STORE_FULL: {self._path}: cannot write ({error})") from error
         self._end += written
         self._head = Head(self._head.sequence + 1, hashlib.sha256(line).hexdigest())
         return self._head
 
     def _find_end(self) -> tuple[int, Head]:
-        size = os.fstat(self._descriptor).st_size
+        size = self._file.seek(0, os.SEEK_END)
         start = max(0, size - _TAIL_BYTES)
-        os.lseek(self._descriptor, start, os.SEEK_SET)
-        tail = os.read(self._descriptor, size - start)
+        self._file.seek(start)
+        tail = self._file.read(size - start)
         whole = tail.rfind(b"\n") + 1
         if whole == 0 and start > 0:
             raise StoreIntegrity(f"STORE_INTEGRITY: {self._path}: the last line never ends")
         if whole != len(tail):
-            os.ftruncate(self._descriptor, start + whole)
+            self._file.truncate(start + whole)
         if whole == 0:
             return 0, Head(0, _START)
         last = tail[:whole].splitlines()[-1]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from qnlab.errors import StoreError
 from qnlab.keys.database import DATABASE, in_words, read_only
 
 KEY_STATES = ("pending", "available", "reserved", "delivered", "moved", "discarded")
@@ -77,6 +78,8 @@ class StoreReader:
         self.folder = folder
         self._connection = connection
         self._meta = {row["name"]: row["value"] for row in self._rows("SELECT * FROM meta")}
+        if not self._meta:
+            raise StoreError(f"{folder}: the store was never finished; open it for writing once")
 
     @property
     def meta(self) -> dict[str, str]:

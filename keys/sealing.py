@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -25,6 +26,9 @@ PASSPHRASE_VARIABLE = "QNLAB_KEYSTORE_PASSPHRASE"
 KEY_FILE = "kek"
 BytesLike = bytes | bytearray | memoryview
 
+IDENTITY = ("format", "site", "link", "simulated")
+
+_ARGON2ID = {"passes": 3, "lanes": 4, "memory_kib": 65536}
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 
@@ -87,34 +91,59 @@ def audit_key(kek: BytesLike) -> bytes:
     return derive(kek, "audit")
 
 
-def new_protection(folder: Path) -> dict[str, int | str]:
-    """Choose how a new store in `folder` is protected, and say it in words that can be stored.
+def seal_store(folder: Path, identity: dict[str, str]) -> tuple[bytes, dict[str, str]]:
+    """Choose the key-encryption key of a new store in `folder`.
 
     With a passphrase in the environment: Argon2id with the second recommended parameter set of
     RFC 9106 (section 4). Otherwise a key file beside the store, made here, that only its owner
     can read: who copies the whole folder then has the keys.
-    """
-    if os.environ.get(PASSPHRASE_VARIABLE):
-        return {
-            "source": "passphrase",
-            "salt": secrets.token_hex(16),
-            "passes": 3,
-            "lanes": 4,
-            "memory_kib": 65536,
-        }
-    if not (folder / KEY_FILE).exists():
-        _write_key_file(folder / KEY_FILE)
-    return {"source": "file"}
 
-
-def key_encryption_key(folder: Path, protection: dict[str, int | str]) -> bytes:
-    """The 32-byte key-encryption key of the store in `folder`.
+    Returns
+    -------
+    bytes, dict
+        The key, and what `unseal_store` needs besides `identity` to find it again.
 
     Raises
     ------
     StoreSealed
-        The passphrase or the key file is missing, or others can read the key file.
+        The key file cannot be made or read.
     """
+    protection: dict[str, str | int] = {"source": "file"}
+    if os.environ.get(PASSPHRASE_VARIABLE):
+        salt = secrets.token_hex(16)
+        protection = {"source": "passphrase", "salt": salt} | _ARGON2ID
+    elif not (folder / KEY_FILE).exists():
+        _write_key_file(folder / KEY_FILE)
+    kek = _key_encryption_key(folder, protection)
+    probe = SealingKey(kek).seal(b"", "probe", *identity.values())
+    return kek, {"protection": json.dumps(protection), "probe": probe.hex()}
+
+
+def unseal_store(folder: Path, meta: Mapping[str, str]) -> bytes:
+    """The key-encryption key of the store in `folder`; `meta` is its identity and protection.
+
+    Raises
+    ------
+    StoreSealed
+        The passphrase or the key file is missing or wrong, or others can read the key file.
+    StoreIntegrity
+        The store's description of itself is damaged.
+    """
+    try:
+        identity = [meta[name] for name in IDENTITY]
+        protection = json.loads(meta["protection"])
+        probe = bytes.fromhex(meta["probe"])
+    except (KeyError, ValueError):
+        raise StoreIntegrity(f"STORE_INTEGRITY: {folder}: the table meta is damaged") from None
+    kek = _key_encryption_key(folder, protection)
+    try:
+        SealingKey(kek).open(probe, "probe", *identity)
+    except StoreIntegrity:
+        raise StoreSealed(f"{folder}: wrong passphrase or key file") from None
+    return kek
+
+
+def _key_encryption_key(folder: Path, protection: Mapping[str, str | int]) -> bytes:
     passphrase = os.environ.get(PASSPHRASE_VARIABLE)
     if protection["source"] == "file":
         if passphrase:
@@ -140,12 +169,15 @@ def _associated(context: tuple[str | int, ...]) -> bytes:
 
 def _write_key_file(path: Path) -> None:
     fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(_KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        raise StoreSealed(f"{path}: key file cannot be made: {error.strerror}") from error
 
 
 def _read_key_file(path: Path) -> bytes:

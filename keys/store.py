@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import math
 import re
 import sqlite3
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,24 +23,21 @@ from types import TracebackType
 from qnlab.errors import StoreError
 from qnlab.keys.audit import LOG, AuditLog
 from qnlab.keys.authentication import AuthenticationPool
+from qnlab.keys.blocks import KEY_BITS, KEY_BYTES, Blocks, require, spend
 from qnlab.keys.database import Database
-from qnlab.keys.errors import KeyDesync, KeyUnavailable, StoreIntegrity, StoreSealed
+from qnlab.keys.errors import KeyUnavailable, StoreIntegrity
 from qnlab.keys.figures import Statistics, epsilon_total, statistics
 from qnlab.keys.sealing import (
     BytesLike,
     SealingKey,
     audit_key,
     derive,
-    key_encryption_key,
-    new_key,
-    new_protection,
+    seal_store,
+    unseal_store,
     wipe,
 )
 
-KEY_BITS = 256
 MAX_RESERVED_AT_ONCE = 1024
-_KEY_BYTES = KEY_BITS // 8
-_NAMESPACE = uuid.UUID("5c1f2a53-1d1e-4a92-9ab4-6f5c5b0c8f6e")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FORMAT = "1"
 
@@ -68,11 +63,6 @@ class DeliveredKey:
     def wipe(self) -> None:
         """Overwrite the key."""
         wipe(self.key)
-
-
-def key_id(link: str, block_id: str, place: int) -> str:
-    """Id of the key at `place` of a block: UUID version 5 (RFC 9562), the same at both sites."""
-    return str(uuid.uuid5(_NAMESPACE, json.dumps([link, block_id, place])))
 
 
 def store_folder(folder: Path, site: str, link: str, *, simulated: bool) -> Path:
@@ -132,6 +122,7 @@ class SiteKeyStore:
             kek = self._unseal()
             self._sealing = SealingKey(kek)
             self._pool = AuthenticationPool(self._database, self._sealing, link)
+            self._blocks = Blocks(self._database, self._sealing, link)
             self._audit = AuditLog(folder / LOG, audit_key(kek))
         except StoreError:
             self._database.close()
@@ -203,13 +194,13 @@ class SiteKeyStore:
             )
         check_key = derive(key, "check", self.link, block_id)
         with self._lock:
-            known = self._block(block_id)
+            known = self._blocks.find(block_id)
             if known is not None:
-                return self._deposited_again(known, check_key)
-            count = len(key) // _KEY_BYTES
+                return self._blocks.deposited_again(known, check_key)
+            count = len(key) // KEY_BYTES
             dropped = 8 * len(key) - KEY_BITS * count
             with self._change("deposit", block=block_id, keys=count) as (connection, _):
-                self._insert_block(connection, block_id, key, check_key, epsilon, count, dropped)
+                self._blocks.insert(connection, block_id, key, check_key, epsilon, count, dropped)
                 self._enter(connection, "dropped", dropped, block_id)
             return count
 
@@ -225,7 +216,7 @@ class SiteKeyStore:
             Unknown or discarded block.
         """
         with self._lock:
-            check_key = self._check_key(self._held_block(block_id))
+            check_key = self._blocks.check_key(self._blocks.held(block_id))
             return hmac.new(check_key, nonce, hashlib.sha256).digest()
 
     def confirm(self, block_id: str) -> None:
@@ -237,7 +228,7 @@ class SiteKeyStore:
             Unknown or discarded block.
         """
         with self._lock:
-            block = self._held_block(block_id)
+            block = self._blocks.held(block_id)
             if block["state"] == "confirmed":
                 return
             with self._change("confirm", block=block_id) as (connection, _):
@@ -259,7 +250,7 @@ class SiteKeyStore:
             Unknown block.
         """
         with self._lock:
-            block = self._block(block_id)
+            block = self._blocks.find(block_id)
             if block is None:
                 raise KeyUnavailable(f"no block {block_id!r} on link {self.link}")
             if block["state"] == "discarded":
@@ -330,7 +321,7 @@ class SiteKeyStore:
         """
         with self._lock:
             for one in key_ids:
-                self._require(self._key(one), pair, states=("reserved",))
+                require(self._blocks.key(one), pair, states=("reserved",))
             with self._change("release", pair=pair, keys=key_ids) as (connection, _):
                 connection.executemany(
                     "UPDATE keys SET state = 'available', pair = NULL WHERE key_id = ?",
@@ -361,8 +352,8 @@ class SiteKeyStore:
             The stored key was changed.
         """
         with self._lock:
-            row = self._key(key_id.lower())
-            self._require(row, pair, states=("available", "reserved"))
+            row = self._blocks.key(key_id.lower())
+            require(row, pair, states=("available", "reserved"))
             return self._deliver(row, pair)
 
     # Authentication
@@ -456,16 +447,16 @@ class SiteKeyStore:
         if n_bits < KEY_BITS or n_bits % KEY_BITS:
             raise StoreError(f"whole keys of {KEY_BITS} bits can be moved, got {n_bits} bits")
         with self._lock:
-            block = self._held_block(block_id)
+            block = self._blocks.held(block_id)
             if block["moved_bits"] == n_bits:
                 return
-            rows = self._last_keys(block, n_bits)
+            rows = self._blocks.last_keys(block, n_bits)
             with self._change("replenish", block=block_id, bits=n_bits) as (connection, _):
                 for row in rows:
-                    key = self._open_key(row)
+                    key = self._blocks.open_key(row)
                     self._pool.append(connection, key)
                     wipe(key)
-                    self._spend(connection, row, "moved", None)
+                    spend(connection, row, "moved", None)
                 connection.execute(
                     "UPDATE blocks SET moved_bits = ? WHERE block_id = ?", (n_bits, block_id)
                 )
@@ -494,28 +485,11 @@ class SiteKeyStore:
         found = {name: meta.get(name) for name in identity}
         if found != identity:
             raise StoreError(f"{self.folder}: this store is for {found}, asked for {identity}")
-        kek = key_encryption_key(self.folder, json.loads(meta["protection"]))
-        try:
-            SealingKey(kek).open(bytes.fromhex(meta["probe"]), "probe", *identity.values())
-        except StoreIntegrity:
-            raise StoreSealed(f"{self.folder}: wrong passphrase or key file") from None
-        return kek
+        return unseal_store(self.folder, meta)
 
     def _found(self) -> bytes:
-        try:
-            protection = new_protection(self.folder)
-        except OSError as error:
-            raise StoreSealed(
-                f"{self.folder}: key file cannot be made: {error.strerror}"
-            ) from error
-        kek = key_encryption_key(self.folder, protection)
-        identity = self._identity()
-        meta = {
-            **identity,
-            "protection": json.dumps(protection),
-            "probe": SealingKey(kek).seal(b"", "probe", *identity.values()).hex(),
-            "audit_sequence": "0",
-        }
+        kek, protection = seal_store(self.folder, self._identity())
+        meta = {**self._identity(), **protection, "audit_sequence": "0"}
         with self._database.transaction() as connection:
             connection.executemany("INSERT INTO meta VALUES (?, ?)", list(meta.items()))
         return kek
@@ -544,89 +518,6 @@ class SiteKeyStore:
                 "UPDATE meta SET value = ? WHERE name = 'audit_sequence'", (str(head.sequence),)
             )
 
-    def _block(self, block_id: str) -> sqlite3.Row | None:
-        rows = self._database.rows("SELECT * FROM blocks WHERE block_id = ?", block_id)
-        return rows[0] if rows else None
-
-    def _held_block(self, block_id: str) -> sqlite3.Row:
-        block = self._block(block_id)
-        if block is None:
-            raise KeyUnavailable(f"no block {block_id!r} on link {self.link}")
-        if block["state"] == "discarded":
-            raise KeyUnavailable(f"block {block_id!r} was discarded")
-        return block
-
-    def _check_key(self, block: sqlite3.Row) -> bytes:
-        block_id = str(block["block_id"])
-        return bytes(self._sealing.open(block["check_key"], "check key", self.link, block_id))
-
-    def _deposited_again(self, block: sqlite3.Row, check_key: bytes) -> int:
-        if block["state"] == "discarded":
-            raise KeyUnavailable(f"block {block['block_id']!r} was discarded")
-        if not hmac.compare_digest(self._check_key(block), check_key):
-            raise KeyDesync(
-                f"KEY_DESYNC: block {block['block_id']!r} is already there with other content"
-            )
-        return int(block["keys"])
-
-    def _insert_block(
-        self,
-        connection: sqlite3.Connection,
-        block_id: str,
-        key: BytesLike,
-        check_key: bytes,
-        epsilon: float,
-        count: int,
-        dropped: int,
-    ) -> None:
-        data_key = new_key()
-        data_sealing = SealingKey(data_key)
-        connection.execute(
-            "INSERT INTO blocks "
-            "(block_id, state, keys, dropped_bits, epsilon, data_key, check_key) "
-            "VALUES (?, 'pending', ?, ?, ?, ?, ?)",
-            (
-                block_id,
-                count,
-                dropped,
-                epsilon,
-                self._sealing.seal(data_key, "data key", self.link, block_id),
-                self._sealing.seal(check_key, "check key", self.link, block_id),
-            ),
-        )
-        wipe(data_key)
-        view = memoryview(key)
-        for place in range(count):
-            one, direction = key_id(self.link, block_id, place), place % 2
-            box = data_sealing.seal(
-                view[_KEY_BYTES * place : _KEY_BYTES * (place + 1)],
-                *self._key_context(one, block_id, place, direction),
-            )
-            connection.execute(
-                "INSERT INTO keys (key_id, block_id, place, direction, state, box) "
-                "VALUES (?, ?, ?, ?, 'pending', ?)",
-                (one, block_id, place, direction, box),
-            )
-
-    def _key_context(
-        self, one: str, block_id: str, place: int, direction: int
-    ) -> tuple[str | int, ...]:
-        return ("key", one, "link", self.link, "direction", direction, block_id, place)
-
-    def _key(self, one: str) -> sqlite3.Row:
-        rows = self._database.rows("SELECT * FROM keys WHERE key_id = ?", one)
-        if not rows:
-            raise KeyUnavailable(f"no key {one!r} on link {self.link}")
-        return rows[0]
-
-    def _require(self, row: sqlite3.Row, pair: str, *, states: tuple[str, ...]) -> None:
-        if row["state"] not in states:
-            raise KeyUnavailable(
-                f"key {row['key_id']} is {row['state']}, expected {' or '.join(states)}"
-            )
-        if row["state"] == "reserved" and row["pair"] != pair:
-            raise KeyUnavailable(f"key {row['key_id']} is reserved for another pair")
-
     def _keys_held_back(self) -> int:
         missing = self._pool.reserve_bits - self._pool.remaining_bits
         return max(0, math.ceil(missing / KEY_BITS))
@@ -646,50 +537,12 @@ class SiteKeyStore:
             )
         return rows
 
-    def _last_keys(self, block: sqlite3.Row, n_bits: int) -> list[sqlite3.Row]:
-        block_id, first = block["block_id"], int(block["keys"]) - n_bits // KEY_BITS
-        if block["state"] != "confirmed" or first < 0 or block["moved_bits"]:
-            raise KeyUnavailable(
-                f"block {block_id!r} cannot give {n_bits} bits to authentication: it is "
-                f"{block['state']}, has {KEY_BITS * int(block['keys'])} bits and gave "
-                f"{block['moved_bits']}"
-            )
-        rows = self._database.rows(
-            "SELECT * FROM keys WHERE block_id = ? AND place >= ? ORDER BY place", block_id, first
-        )
-        for row in rows:
-            self._require(row, "", states=("available",))
-        return rows
-
-    def _open_key(self, row: sqlite3.Row) -> bytearray:
-        block = self._held_block(str(row["block_id"]))
-        block_id = str(block["block_id"])
-        data_key = self._sealing.open(block["data_key"], "data key", self.link, block_id)
-        sealing = SealingKey(data_key)
-        wipe(data_key)
-        context = self._key_context(row["key_id"], block_id, row["place"], row["direction"])
-        return sealing.open(row["box"], *context)
-
     def _deliver(self, row: sqlite3.Row, pair: str) -> DeliveredKey:
-        key = self._open_key(row)
+        key = self._blocks.open_key(row)
         with self._change("deliver", pair=pair, keys=[row["key_id"]]) as (connection, _):
-            self._spend(connection, row, "delivered", pair)
+            spend(connection, row, "delivered", pair)
             self._enter(connection, "delivered", KEY_BITS, str(row["block_id"]))
         return DeliveredKey(str(row["key_id"]), key, self.simulated)
-
-    def _spend(
-        self, connection: sqlite3.Connection, row: sqlite3.Row, state: str, pair: str | None
-    ) -> None:
-        """Forget one key; with a block's last key, the data key too."""
-        connection.execute(
-            "UPDATE keys SET state = ?, pair = ?, box = NULL WHERE key_id = ?",
-            (state, pair, row["key_id"]),
-        )
-        connection.execute(
-            "UPDATE blocks SET data_key = NULL WHERE block_id = ?1 AND NOT EXISTS "
-            "(SELECT 1 FROM keys WHERE block_id = ?1 AND box IS NOT NULL)",
-            (row["block_id"],),
-        )
 
     def _enter(
         self,
