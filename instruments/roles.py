@@ -66,9 +66,7 @@ class TimeTagger(Instrument):
 
     role = "TimeTagger"
 
-    @property
-    @abstractmethod
-    def capabilities(self) -> TimeTaggerCapabilities: ...
+    capabilities: TimeTaggerCapabilities
 
     @abstractmethod
     def counts(self, duration_s: float) -> dict[int, int]:
@@ -101,9 +99,7 @@ class SinglePhotonDetector(Instrument):
 
     role = "SinglePhotonDetector"
 
-    @property
-    @abstractmethod
-    def capabilities(self) -> DetectorCapabilities: ...
+    capabilities: DetectorCapabilities
 
     @abstractmethod
     def enable(self) -> None:
@@ -158,9 +154,7 @@ class PolarizationController(Instrument):
 
     role = "PolarizationController"
 
-    @property
-    @abstractmethod
-    def capabilities(self) -> PolarizationCapabilities: ...
+    capabilities: PolarizationCapabilities
 
     @abstractmethod
     def positions(self) -> tuple[float, ...]:
@@ -206,9 +200,7 @@ class LaserSource(Instrument):
 
     role = "LaserSource"
 
-    @property
-    @abstractmethod
-    def capabilities(self) -> LaserCapabilities: ...
+    capabilities: LaserCapabilities
 
     @abstractmethod
     def emission(self) -> Emission:
@@ -250,9 +242,7 @@ class IntensityModulator(Instrument):
 
     role = "IntensityModulator"
 
-    @property
-    @abstractmethod
-    def capabilities(self) -> IntensityModulatorCapabilities: ...
+    capabilities: IntensityModulatorCapabilities
 
     @abstractmethod
     def configure(
@@ -283,9 +273,7 @@ class StateModulator(Instrument):
 
     role = "StateModulator"
 
-    @property
-    @abstractmethod
-    def capabilities(self) -> StateModulatorCapabilities: ...
+    capabilities: StateModulatorCapabilities
 
     @abstractmethod
     def record(self, pulses: Indices) -> Codes:
@@ -309,9 +297,7 @@ class Attenuator(Instrument):
 
     role = "Attenuator"
 
-    @property
-    @abstractmethod
-    def capabilities(self) -> AttenuatorCapabilities: ...
+    capabilities: AttenuatorCapabilities
 
     @abstractmethod
     def attenuation(self) -> Reading:
@@ -335,10 +321,25 @@ class PowerMeter(Instrument):
 
     role = "PowerMeter"
 
-    @property
-    @abstractmethod
-    def capabilities(self) -> PowerMeterCapabilities: ...
+    capabilities: PowerMeterCapabilities
 
     @abstractmethod
     def power(self) -> Reading:
         """Mean power over the averaging time, W."""
+
+
+def role_names() -> tuple[str, ...]:
+    """Names of all roles, as a bench file uses them."""
+    return tuple(sorted(item.role for item in _ROLES))
+
+
+_ROLES = (
+    TimeTagger,
+    SinglePhotonDetector,
+    PolarizationController,
+    LaserSource,
+    IntensityModulator,
+    StateModulator,
+    Attenuator,
+    PowerMeter,
+)

@@ -30,7 +30,7 @@ class WorldConfig(BaseModel):
     controller: Literal["squeezers", "paddles"] = "squeezers"
     squeezer_half_wave_v: tuple[float, float, float, float] = (28.0, 31.0, 29.5, 33.0)
     actuator_hysteresis: float = Field(0.2, ge=0)
-    detector_efficiency: float = Field(0.55, gt=0, le=1)
+    detector_efficiency: float = Field(0.3, gt=0, le=1)
     dark_rate_hz: float = Field(100.0, ge=0)
     detector_dead_time_ns: float = Field(30.0, ge=0)
     detector_jitter_fwhm_ps: float = Field(60.0, ge=0)

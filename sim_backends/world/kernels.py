@@ -77,47 +77,48 @@ def clicks(
     independently with 1 - exp(-mean), as a phase-randomised coherent pulse split by linear optics
     does. Pulses without a click are skipped in one step. Returns the number of clicks.
     """
-    largest = 0.0
-    for k in range(means.shape[0]):
+    counts = means.shape[0]
+    click = -np.expm1(-means)
+    total = np.empty((counts, 4))
+    chosen = np.empty((counts, 4, 4))
+    for k in range(counts):
         for s in range(4):
-            largest = max(largest, means[k, s].sum())
-    if largest <= 0.0:
+            survived = 0.0
+            for j in range(4):
+                survived += means[k, s, j]
+                chosen[k, s, j] = -np.expm1(-survived)
+            total[k, s] = chosen[k, s, 3]
+    p_max = total.max()
+    if p_max <= 0.0:
         return 0
-    p_max = -np.expm1(-largest)
-    log_miss = -largest
+    log_miss = np.log1p(-p_max)
     n = 0
     i = first - 1
     while True:
         i += 1 + np.int64(np.log1p(-rng.random()) / log_miss)
-        if i >= stop or n + 4 > len(pulses):
-            return n if i >= stop else -1
+        if i >= stop:
+            return n
+        if n + 4 > len(pulses):
+            return -1
         k = level_of(uniform(level_key, i), cumulative)
         s = state_of(uniform(state_key, i), key_basis)
         if intercept > 0.0:
             u = uniform(eve_key, i)
-            if u < intercept:
+            if u < 0.5 * intercept:
                 # A measurement in the other basis leaves a random state of that basis.
-                v = u / intercept
-                if v < 0.5:
-                    s = (2 - (s & 2)) | (1 if v < 0.25 else 0)
-        mean = means[k, s]
-        total = mean.sum()
-        if rng.random() * p_max >= -np.expm1(-total):
+                s = (2 - (s & 2)) | (1 if u < 0.25 * intercept else 0)
+        # One number decides whether any detector clicks, and which is the first to do so.
+        u = rng.random() * p_max
+        if u >= total[k, s]:
             continue
-        # The first detector to click, given that one does; those after it are independent.
-        u = -rng.random() * np.expm1(-total)
         j = 0
-        below = -np.expm1(-mean[0])
-        survived = mean[0]
-        while u >= below and j < 3:
+        while u >= chosen[k, s, j]:
             j += 1
-            survived += mean[j]
-            below = -np.expm1(-survived)
         pulses[n] = i
         detectors[n] = j
         n += 1
         for other in range(j + 1, 4):
-            if rng.random() < -np.expm1(-mean[other]):
+            if rng.random() < click[k, s, other]:
                 pulses[n] = i
                 detectors[n] = other
                 n += 1
