@@ -8,7 +8,14 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from qnlab.errors import QnlabError
-from qnlab.procedures.qkd.messages import Goodbye, Message, MessageError, decode, encode
+from qnlab.procedures.qkd.messages import (
+    Goodbye,
+    Message,
+    MessageError,
+    TranscriptTag,
+    decode,
+    encode,
+)
 
 M = TypeVar("M", bound=Message)
 Direction = str
@@ -86,7 +93,11 @@ def local_channel(
 
 
 class Conversation:
-    """Typed messages over a port; listeners see every byte string sent and received in order."""
+    """Typed messages over a port.
+
+    Listeners see every byte string sent and received, in order, other than transcript tags: those
+    authenticate what was said before them.
+    """
 
     def __init__(self, port: Port) -> None:
         self._port = port
@@ -95,15 +106,17 @@ class Conversation:
 
     def send(self, message: Message) -> None:
         data = encode(message)
-        for listener in self.on_sent:
-            listener(data)
+        if not isinstance(message, TranscriptTag):
+            for listener in self.on_sent:
+                listener(data)
         self._port.send(data)
 
     def receive(self) -> Message:
         data = self._port.receive()
         message = decode(data)
-        for listener in self.on_received:
-            listener(data)
+        if not isinstance(message, TranscriptTag):
+            for listener in self.on_received:
+                listener(data)
         return message
 
     def expect(self, kind: type[M]) -> M:
