@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from qnlab.keys.figures import StoreReader
 
 HOME = click.option(
     "--home",
@@ -41,7 +44,7 @@ def list_stores(home: Path, as_json: bool) -> None:
     stores = []
     for folder in _folders(home):
         with reading(folder) as reader:
-            stores.append(_identity(reader.meta) | asdict(reader.statistics()))
+            stores.append(_summary(home, reader))
     if as_json:
         click.echo(json.dumps({"stores": stores}))
         return
@@ -54,27 +57,24 @@ def list_stores(home: Path, as_json: bool) -> None:
 
 
 @keys.command()
-@click.argument("link")
-@click.argument("site")
-@click.option("--simulated", is_flag=True, help="The store of simulated keys.")
+@click.argument("store")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Keys shown.")
 @HOME
 @JSON
-def show(link: str, site: str, simulated: bool, limit: int, home: Path, as_json: bool) -> None:
-    """Show blocks and newest keys of one store.
+def show(store: str, limit: int, home: Path, as_json: bool) -> None:
+    """Show blocks and newest keys of STORE, named as `qnlab keys list` names it.
 
-    Example: qnlab keys show quantum alice --simulated
+    Example: qnlab keys show bb84-25km/simulated/quantum/alice
     """
     from qnlab.keys.figures import reading
-    from qnlab.keys.store import store_folder
 
-    with reading(store_folder(_root(home), site, link, simulated=simulated)) as reader:
-        store = _identity(reader.meta) | asdict(reader.statistics())
+    with reading(_root(home) / store) as reader:
+        summary = _summary(home, reader)
         blocks, newest = reader.blocks(), reader.keys(limit)
     if as_json:
-        click.echo(json.dumps(store | {"blocks": blocks, "keys": newest}))
+        click.echo(json.dumps({"summary": summary, "blocks": blocks, "keys": newest}))
         return
-    click.echo(_headline(store))
+    click.echo(_headline(summary))
     for block in blocks:
         click.echo(
             f"  block {block['block_id']}  {block['state']}  {block['keys']} keys  "
@@ -108,7 +108,8 @@ def verify(home: Path, as_json: bool) -> None:
 
     results: list[dict[str, Any]] = []
     for folder in _folders(home):
-        result: dict[str, Any] = {"folder": str(folder), "ok": True, "lines": 0, "problem": None}
+        name = _name(home, folder)
+        result: dict[str, Any] = {"store": name, "ok": True, "lines": 0, "problem": None}
         try:
             with reading(folder) as reader:
                 committed = int(reader.meta["audit_sequence"])
@@ -128,7 +129,7 @@ def _report(results: list[dict[str, Any]], as_json: bool) -> None:
         return
     for result in results:
         text = f"{result['lines']} lines, intact" if result["ok"] else result["problem"]
-        click.echo(f"{result['folder']}: {text}")
+        click.echo(f"{result['store']}: {text}")
 
 
 def _root(home: Path) -> Path:
@@ -141,17 +142,23 @@ def _folders(home: Path) -> list[Path]:
     return sorted(path.parent for path in _root(home).rglob(DATABASE))
 
 
-def _identity(meta: dict[str, str]) -> dict[str, Any]:
+def _name(home: Path, folder: Path) -> str:
+    return folder.relative_to(_root(home)).as_posix()
+
+
+def _summary(home: Path, reader: StoreReader) -> dict[str, Any]:
     return {
-        "link": meta["link"],
-        "site": meta["site"],
-        "simulated": meta["simulated"] == "yes",
+        "store": _name(home, reader.folder),
+        "link": reader.meta["link"],
+        "site": reader.meta["site"],
+        "simulated": reader.meta["simulated"] == "yes",
+        **asdict(reader.statistics()),
     }
 
 
 def _headline(store: dict[str, Any]) -> str:
     kind = "simulated: not secret" if store["simulated"] else "secret"
-    return f"{store['link']} / {store['site']}  ({kind})"
+    return f"{store['store']}  ({kind})"
 
 
 def _figures(store: dict[str, Any]) -> list[str]:

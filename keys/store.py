@@ -81,7 +81,7 @@ def open_site_store(folder: Path, site: str, link: str, *, simulated: bool) -> S
     Parameters
     ----------
     folder : Path
-        Folder of all key stores, ``<home>/keys``.
+        Folder of the bench's key stores, below ``<home>/keys``.
     site, link : str
         Names in the bench file.
     simulated : bool

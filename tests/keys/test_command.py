@@ -41,7 +41,7 @@ def test_list(home: Path) -> None:
         assert store["authentication_remaining_bits"] == 800
         assert store["epsilon_total"] == pytest.approx(1e-10)
     text = run("list", "--home", home)
-    assert "quantum / bob  (simulated: not secret)" in text
+    assert "simulated/quantum/bob  (simulated: not secret)" in text
     assert "keys of 256 bits: 2 available, 1 delivered" in text
 
 
@@ -51,11 +51,12 @@ def test_list_of_an_empty_home(tmp_path: Path) -> None:
 
 
 def test_show(home: Path) -> None:
-    words = ("show", "quantum", "alice", "--simulated", "--home", home)
+    words = ("show", "simulated/quantum/alice", "--home", home)
     shown = json.loads(run(*words, "--limit", "2", "--json"))
     assert [one["key_id"] for one in shown["keys"]] == [
         key_id("quantum", "r/1", 2 - k) for k in (0, 1)
     ]
+    assert shown["summary"]["keys"]["available"] == 2
     assert shown["blocks"][0] == {
         "block_id": "r/1",
         "state": "confirmed",
@@ -67,7 +68,7 @@ def test_show(home: Path) -> None:
 
 
 def test_show_of_a_store_that_is_not_there(home: Path) -> None:
-    result = CliRunner().invoke(keys, ["show", "quantum", "alice", "--home", str(home)])
+    result = CliRunner().invoke(keys, ["show", "quantum/alice", "--home", str(home)])
     assert isinstance(result.exception, StoreError)
     assert "store.sqlite" in str(result.exception)
 

@@ -63,7 +63,7 @@ def test_planted_keys_leave_no_trace(
             with pytest.raises(StoreError) as caught:
                 attempt()
             said += traceback.format_exception(caught.value)
-        for command in (["list"], ["show", "quantum", "alice"], ["audit", "verify"]):
+        for command in (["list"], ["show", "quantum/alice"], ["audit", "verify"]):
             for form in ([], ["--json"]):
                 result = CliRunner().invoke(keys, [*command, *form, "--home", str(tmp_path)])
                 assert result.exit_code == 0, result.output
