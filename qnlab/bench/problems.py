@@ -1,0 +1,123 @@
+"""One clear line for every way in which a table does not fit its model."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+_WORDS = {
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "list_type": "a list",
+    "tuple_type": "a list",
+}
+
+
+def suggestion(word: str, known: Iterable[str], what: str) -> str:
+    """``did you mean x?`` if a known word is near, else the list of all of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, 1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"{what}: {', '.join(names) or 'none'}"
+
+
+def validation_lines(
+    where: str, error: ValidationError, model: type[BaseModel], prefix: str = ""
+) -> list[str]:
+    """Lines ``where: key: problem; what would be right``, one a key.
+
+    Parameters
+    ----------
+    where : str
+        What the keys are part of, such as the name of a file.
+    error : ValidationError
+        What `model` said.
+    model : type of BaseModel
+        The model, to tell what it knows.
+    prefix : str
+        Dotted key of the table that was validated.
+    """
+    lines: dict[str, str] = {}
+    for item in error.errors(include_url=False):
+        path = _path(item["loc"], model)
+        key = ".".join(part for part in (prefix, *path) if part)
+        lines.setdefault(key, f"{where}: {key}: {_problem(dict(item), path, model)}")
+    return list(lines.values())
+
+
+def _problem(item: dict[str, Any], path: Sequence[str], model: type[BaseModel]) -> str:
+    kind = item["type"]
+    if kind == "missing":
+        return f"is missing; {_purpose(path, model)}"
+    if kind == "extra_forbidden":
+        return f"unknown key; {suggestion(path[-1], _keys(path[:-1], model), 'known here')}"
+    got = repr(item["input"])
+    got = got if len(got) <= 60 else got[:57] + "..."
+    needs = _WORDS.get(kind)
+    if needs is not None:
+        return f"needs {needs}, got {got}"
+    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return f"{message}, got {got}"
+
+
+def _path(loc: Sequence[int | str], model: type[BaseModel]) -> list[str]:
+    """The location without the names that pydantic adds for the members of a union."""
+    path = [str(part) for part in loc]
+    while path and path[-1] in {"bool", "int", "float", "str"} and _field(path, model) is None:
+        path.pop()
+    return path
+
+
+def _field(path: Sequence[str], model: type[BaseModel]) -> FieldInfo | None:
+    return _fields(path[:-1], model).get(path[-1]) if path else None
+
+
+def _keys(path: Sequence[str], model: type[BaseModel]) -> list[str]:
+    return list(_fields(path, model))
+
+
+def _fields(path: Sequence[str], model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Fields of the table at `path`, by the keys of the file."""
+    owner: type[BaseModel] | None = model
+    rest = list(path)
+    while rest and owner is not None:
+        field = _by_key(owner).get(rest.pop(0))
+        owner = None
+        if field is not None:
+            owner = _model_in(field.annotation)
+            if owner is not None and getattr(field.annotation, "__origin__", None) is dict:
+                rest = rest[1:]
+    return _by_key(owner) if owner is not None and not rest else {}
+
+
+def _by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        found = _model_in(part)
+        if found is not None:
+            return found
+    return None
+
+
+def _purpose(path: Sequence[str], model: type[BaseModel]) -> str:
+    field = _field(path, model)
+    return field.description if field is not None and field.description else "it must be given"
