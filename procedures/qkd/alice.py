@@ -117,7 +117,8 @@ class Alice:
                 self._block = None
                 return m.Dropped(message.block)
             case m.Accept():
-                return self._amplify(message)
+                self._amplify(message)
+                return None
             case _:
                 raise MessageError(f"Alice does not answer {type(message).__name__}")
 

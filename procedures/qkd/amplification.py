@@ -80,4 +80,5 @@ def _parity(values: npt.NDArray[np.floating]) -> Bits:
         raise AmplificationError(
             f"rounding error {error:.3f} in the Toeplitz hash, at most 0.25 allowed"
         )
-    return (whole.astype(np.int64) & 1).astype(np.uint8)
+    parity: Bits = (whole.astype(np.int64) & 1).astype(np.uint8)
+    return parity

@@ -54,7 +54,7 @@ class Bb84:
         )  # fmt: skip
         for role, site in roles:
             try:
-                bench.get(role, site=site)  # type: ignore[type-abstract]
+                bench.get(role, site=site)
             except BenchError as error:
                 problems.append(str(error))
         taggers = bench.all(TimeTagger, site="bob")  # type: ignore[type-abstract]

@@ -28,6 +28,8 @@ from qnlab.procedures.qkd.sifting import Detections, detect
 from qnlab.procedures.qkd.synchronisation import ClockTracker, find_period, find_pulse_number
 from qnlab.procedures.qkd.verification import TAG_BITS, verifies
 
+KEY_BITS = 256
+
 Bytes = npt.NDArray[np.uint8]
 Coins = Callable[[int], bytes]
 Report = Callable[..., None]
@@ -293,7 +295,7 @@ class Bob:
     def _evaluate(self) -> Agreement:
         self._receiver.skip()
         found, codes, _ = self._reveal(self._parameters.evaluation_s)
-        result = agreement(found, codes & 3)
+        result = agreement(found, (codes & 3).astype(np.uint8))
         self._report(
             "alignment",
             time_s=self._clock.now() - self._started_s,
@@ -358,6 +360,7 @@ class Bob:
     def _block(self, block: int, count: int, calibration: DecoyCounts) -> DecoyCounts:
         """Measure, sift, reconcile, verify, amplify and deposit one block; returns its counts."""
         rule = self._plan(count, calibration)
+        length = rule.length // KEY_BITS * KEY_BITS
         first = self._receiver.next_pulse()
         limits = rule.thresholds
         self._conversation.ask(
@@ -365,7 +368,7 @@ class Bob:
                 block=block,
                 first=first,
                 count=count,
-                secret_bits=rule.length,
+                secret_bits=length,
                 leak_budget_bits=math.ceil(limits.leak_ec_bits),
                 thresholds={
                     "single_photon_key": limits.single_photon_key,
@@ -407,8 +410,8 @@ class Bob:
         same = verifies(corrected, tag.hash_key, tag.tag)
         verdict = rule.accept(counts, cascade.leaked_bits)
         qber_key, qber_test = float(key_error.mean()), float(test_error.mean())
-        reason = self._refusal(same, max(qber_key, qber_test), verdict.reasons)
-        secret = 0 if reason else rule.length
+        reason = self._refusal(same, max(qber_key, qber_test), length, verdict.reasons)
+        secret = 0 if reason else length
         self._account(counts, cascade, found, count, same)
         keys = 0
         if reason:
@@ -453,11 +456,13 @@ class Bob:
             cascade.take(answer.parities)
         return cascade
 
-    def _refusal(self, same: bool, qber: float, reasons: tuple[str, ...]) -> str:
+    def _refusal(self, same: bool, qber: float, length: int, reasons: tuple[str, ...]) -> str:
         if not same:
             return "verification_failed: the corrected keys differ"
         if qber > self._parameters.abort_qber:
             return f"qber_abort: QBER {qber:.1%} above {self._parameters.abort_qber:.0%}"
+        if not length:
+            return f"no_key: the thresholds leave less than one key of {KEY_BITS} bits"
         return "; ".join(reasons)
 
     def _deposit(self, block: int, corrected: Bytes, secret_bits: int) -> int:

@@ -23,7 +23,7 @@ Words = npt.NDArray[np.uint64]
 _jit = numba.njit(cache=True, nogil=True)
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def mix(x: np.uint64) -> np.uint64:
     """One output of splitmix64: 64 public pseudo-random bits out of a counter."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
@@ -32,7 +32,7 @@ def mix(x: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def permutation_keys(seed: Words, number: int, frame: int, keys: Words) -> None:
     """Three odd multipliers and an increment for pass `number` of `frame`; pass 0 is identity."""
     if number == 0:
@@ -46,7 +46,7 @@ def permutation_keys(seed: Words, number: int, frame: int, keys: Words) -> None:
         keys[i] = x | np.uint64(1) if i < 3 else x
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def forward(i: np.uint64, keys: Words, bits: int, identity: bool) -> np.uint64:
     """Position of bit `i` in a permuted frame of 2^bits positions."""
     if identity:
@@ -60,7 +60,7 @@ def forward(i: np.uint64, keys: Words, bits: int, identity: bool) -> np.uint64:
     return (x * keys[2]) & mask
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def _inverse(odd: np.uint64) -> np.uint64:
     """Inverse modulo 2^64 by Newton's iteration."""
     x = odd
@@ -69,7 +69,7 @@ def _inverse(odd: np.uint64) -> np.uint64:
     return x
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def backward(position: np.uint64, keys: Words, bits: int, identity: bool) -> np.uint64:
     """Bit at `position`: reverse of `forward`."""
     if identity:
@@ -83,7 +83,7 @@ def backward(position: np.uint64, keys: Words, bits: int, identity: bool) -> np.
     return ((x - keys[3]) * _inverse(keys[0])) & mask
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def build(bits: Bytes, starts: Ints, sizes: Ints, seed: Words, number: int, tree: Bytes) -> None:
     """Parity tree of pass `number` over all frames; `sizes` holds log2 P a frame."""
     keys = np.empty(4, dtype=np.uint64)
@@ -103,13 +103,13 @@ def build(bits: Bytes, starts: Ints, sizes: Ints, seed: Words, number: int, tree
             nodes[node] = nodes[2 * node] ^ nodes[2 * node + 1]
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def first_block(size: int, block_log2: int) -> int:
     """First node of the top blocks of a frame, which has two blocks at least."""
     return 1 << max(size - block_log2, 1)
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def tops(sizes: Ints, block_log2: int, out: Ints) -> int:
     """Nodes of the top blocks of 2^block_log2 positions in every frame; returns their number."""
     n = 0
@@ -121,7 +121,7 @@ def tops(sizes: Ints, block_log2: int, out: Ints) -> int:
     return n
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def _push(tree: Bytes, alice: Bytes, listed: Bytes, queue: Ints, count: int, node: int) -> int:
     if tree[node] != alice[node] and not listed[node]:
         listed[node] = 1
@@ -130,7 +130,7 @@ def _push(tree: Bytes, alice: Bytes, listed: Bytes, queue: Ints, count: int, nod
     return count
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def learn_tops(
     tree: Bytes, alice: Bytes, listed: Bytes, queue: Ints, asked: Ints, answers: Bytes
 ) -> int:
@@ -142,7 +142,7 @@ def learn_tops(
     return count
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def ask(tree: Bytes, alice: Bytes, listed: Bytes, queue: Ints, count: int, out: Ints) -> int:
     """Empty a pass's queue into questions: the left child of every block that is still odd."""
     n = 0
@@ -157,7 +157,7 @@ def ask(tree: Bytes, alice: Bytes, listed: Bytes, queue: Ints, count: int, out: 
     return n
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def learn(
     number: int,
     asked: Ints,

@@ -100,8 +100,8 @@ def detect(
     )
     return Detections(
         pulses=pulses[:n],
-        bases=codes[:n] >> 1,
-        bits=codes[:n] & 1,
+        bases=(codes[:n] >> 1).astype(np.uint8),
+        bits=(codes[:n] & 1).astype(np.uint8),
         doubles=doubles,
         out_of_gate=outside,
         residual_ps=total / inside if inside else 0.0,

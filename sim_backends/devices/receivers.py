@@ -213,8 +213,8 @@ class SimulatedTimeTagger(SimulatedInstrument, TimeTagger):
             ):
                 entries[f"ch{n}.{key}"] = Entry(
                     limits.unit if limits else "",
-                    partial(many.__getitem__, i),  # type: ignore[attr-defined]
-                    partial(many.__setitem__, i),  # type: ignore[attr-defined]
+                    partial(many.__getitem__, i),
+                    partial(many.__setitem__, i),
                     limits,
                 )
         self._table = SettingTable(name, clock, entries, tighter)

@@ -43,7 +43,8 @@ class SimulatedLaser(SimulatedInstrument, LaserSource):
     """A pulsed laser on the world's laser port."""
 
     model = "simulated laser"
-    capabilities = LaserCapabilities(C_BAND, Limits(0.0, 1e-2, "W"), Limits(1e6, 1e9, "Hz"))
+    repetition_hz = Limits(1e6, 1e9, "Hz")
+    capabilities = LaserCapabilities(C_BAND, Limits(0.0, 1e-2, "W"), repetition_hz)
 
     def __init__(self, name: str, clock: Clock, port: LaserPort, tighter: Tighter) -> None:
         super().__init__(name, clock, port.world)
@@ -56,7 +57,7 @@ class SimulatedLaser(SimulatedInstrument, LaserSource):
             for key, limits in (
                 ("power_w", c.power_w),
                 ("wavelength_m", c.wavelength_m),
-                ("repetition_hz", c.repetition_hz),
+                ("repetition_hz", self.repetition_hz),
             )
         }
         self._table = SettingTable(name, clock, entries, tighter)
@@ -233,7 +234,7 @@ class SimulatedPowerMeter(SimulatedInstrument, PowerMeter):
             key: Entry(
                 limit.unit,
                 partial(self._values.__getitem__, key),
-                partial(self._values.__setitem__, key),  # type: ignore[arg-type]
+                partial(self._values.__setitem__, key),
                 limit,
             )
             for key, limit in limits.items()

@@ -15,7 +15,7 @@ PENDING = 16
 _jit = numba.njit(cache=True, nogil=True)
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def uniform(key: np.uint64, counter: np.int64) -> float:
     """A number in [0, 1) that depends on key and counter alone (splitmix64)."""
     x = key + np.uint64(counter) * np.uint64(0x9E3779B97F4A7C15)
@@ -25,7 +25,7 @@ def uniform(key: np.uint64, counter: np.int64) -> float:
     return np.float64(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def level_of(u: float, cumulative: Floats) -> int:
     """Intensity level that `u` falls into."""
     level = 0
@@ -34,7 +34,7 @@ def level_of(u: float, cumulative: Floats) -> int:
     return level
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def state_of(u: float, key_basis: float) -> int:
     """State code 2 * basis + bit that `u` falls into."""
     if u < key_basis:
@@ -42,21 +42,21 @@ def state_of(u: float, key_basis: float) -> int:
     return 2 if u < key_basis + 0.5 * (1 - key_basis) else 3
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def levels(pulses: Int64s, key: np.uint64, cumulative: Floats, out: Bytes) -> None:
     """Intensity levels of `pulses`."""
     for i in range(len(pulses)):
         out[i] = level_of(uniform(key, pulses[i]), cumulative)
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def states(pulses: Int64s, key: np.uint64, key_basis: float, out: Bytes) -> None:
     """State codes of `pulses`."""
     for i in range(len(pulses)):
         out[i] = state_of(uniform(key, pulses[i]), key_basis)
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def clicks(
     first: int,
     stop: int,
@@ -124,7 +124,7 @@ def clicks(
                 n += 1
 
 
-@_jit  # type: ignore[untyped-decorator]
+@_jit
 def avalanche(
     events: Int64s,
     live: Bytes,

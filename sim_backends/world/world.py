@@ -108,9 +108,9 @@ class World:
                 self, "squeezers", 0.0, 140.0, "V", c.squeezer_half_wave_v,
                 c.actuator_hysteresis, rest, list(rest),
             )  # fmt: skip
-        rest = (80.0,) * 3
+        middle = (80.0,) * 3
         return RetarderPort(
-            self, "paddles", 0.0, 160.0, "deg", (), c.actuator_hysteresis, rest, list(rest)
+            self, "paddles", 0.0, 160.0, "deg", (), c.actuator_hysteresis, middle, list(middle)
         )
 
     def _make_detector(self, index: int) -> DetectorPort:
@@ -242,7 +242,8 @@ class World:
             raise RuntimeError(f"more than {room} clicks drawn where {expected:.0f} were expected")
         width = self.config.pulse_fwhm_ps / 2.3548
         time = pulses[:n] * period + delay + self._draws.normal(0.0, width, n)
-        return np.rint(time).astype(np.int64) * 4 + detectors[:n]
+        packed: npt.NDArray[np.int64] = np.rint(time).astype(np.int64) * 4 + detectors[:n]
+        return packed
 
     def _dark_events(self, start_ps: int, stop_ps: int) -> npt.NDArray[np.int64]:
         parts = []
