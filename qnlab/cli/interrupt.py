@@ -15,29 +15,53 @@ if TYPE_CHECKING:
     from qnlab.runs import Run
 
 
-@contextmanager
-def abort_on_interrupt(run: Run) -> Iterator[None]:
-    """Within the block the first Ctrl-C aborts `run` as ``operator``, the second interrupts it.
+class Interrupts:
+    """What Ctrl-C does, from before a run until its outcome is told.
 
-    Further ones do nothing, so that the clean-ups of the run are left to finish. The abort is given
-    by a thread of its own: the handler may have stopped the main thread inside a lock of the run.
+    Before the run it interrupts as usual. During the run the first one aborts the run as
+    ``operator`` and the second interrupts it. Afterwards it does nothing: the clean-ups of the run
+    and its last words are left to finish.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    presses = 0
 
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal presses
-        presses += 1
-        if presses == 1:
-            click.echo("stopping at the next checkpoint; Ctrl-C again stops at once", err=True)
-            threading.Thread(target=run.abort, args=("operator", "Ctrl-C"), daemon=True).start()
-        elif presses == 2:
+    def __init__(self) -> None:
+        self._run: Run | None = None
+        self._presses = 0
+        self._over = False
+
+    @contextmanager
+    def aborting(self, run: Run) -> Iterator[None]:
+        """Within the block Ctrl-C aborts `run`."""
+        self._run = run
+        try:
+            yield
+        finally:
+            self._over = True
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Handle one Ctrl-C.
+
+        The abort is given by a thread of its own, for this one may have been stopped inside a lock
+        of the run.
+        """
+        if self._over:
+            return
+        self._presses += 1
+        if self._run is None or self._presses > 1:
+            self._over = self._run is not None
             raise KeyboardInterrupt
+        click.echo("stopping at the next checkpoint; Ctrl-C again stops at once", err=True)
+        threading.Thread(target=self._run.abort, args=("operator", "Ctrl-C"), daemon=True).start()
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+
+@contextmanager
+def interrupts() -> Iterator[Interrupts]:
+    """Install the handler for the block; only the main thread has signals."""
+    handling = Interrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield handling
+        return
+    before = signal.signal(signal.SIGINT, handling.on_signal)
     try:
-        yield
+        yield handling
     finally:
         signal.signal(signal.SIGINT, before)

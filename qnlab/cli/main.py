@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from qnlab import __version__
-from qnlab.errors import QnlabError
+from qnlab.errors import InstrumentError, QnlabError, StoreError
 from qnlab.plugins import available
 
 _CORE = {
@@ -58,17 +58,34 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error on purpose is one clear message and exit code 2."""
+    """Run the command line; an error on purpose is one clear message.
+
+    The exit status is 2 for a wrong call, bench file or file to read, 1 for an instrument or a
+    store that fails, 130 after Ctrl-C.
+    """
     try:
-        cli.main(standalone_mode=False)
+        sys.exit(cli.main(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
     except QnlabError as error:
-        click.echo(f"qnlab: {error}", err=True)
-        sys.exit(2)
+        _show(error)
+        sys.exit(1 if isinstance(error, (InstrumentError, StoreError)) else 2)
+    except ExceptionGroup as group:
+        known, other = group.split(QnlabError)
+        if known is None or other is not None:
+            raise
+        _show(known)
+        sys.exit(1)
+
+
+def _show(error: Exception) -> None:
+    if isinstance(error, ExceptionGroup):
+        for member in error.exceptions:
+            _show(member)
+        return
+    for line in [*str(error).splitlines(), *getattr(error, "__notes__", ())]:
+        click.echo(f"qnlab: {line}", err=True)

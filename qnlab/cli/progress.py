@@ -16,17 +16,11 @@ class ProgressView(Protocol):
     def update(self, fraction: float | None, message: str) -> None:
         """The run has got this far."""
 
-    def note(self, text: str) -> None:
-        """Say something that stays on the screen."""
-
 
 class SilentView:
     """Shows nothing."""
 
     def update(self, fraction: float | None, message: str) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
         """Nothing."""
 
 
@@ -44,9 +38,6 @@ class PlainView:
         self._shown = step
         percent = "" if fraction is None else f" {fraction:4.0%}"
         click.echo(f"{self._title}{percent}  {message}".rstrip(), err=True)
-
-    def note(self, text: str) -> None:
-        click.echo(text, err=True)
 
 
 class LiveView:
@@ -77,9 +68,6 @@ class LiveView:
     def update(self, fraction: float | None, message: str) -> None:
         total = None if fraction is None else 1.0
         self._progress.update(self._task, completed=fraction or 0.0, total=total, message=message)
-
-    def note(self, text: str) -> None:
-        self._progress.console.print(text, markup=False)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from qnlab.errors import Aborted, BenchError, ProcedureError, QnlabError
 
 if TYPE_CHECKING:
     from qnlab.bench import Bench, BenchFile
+    from qnlab.cli.interrupt import Interrupts
     from qnlab.cli.progress import ProgressView
     from qnlab.procedure import Procedure
     from qnlab.runs import Run
@@ -49,6 +49,7 @@ def run(
     Example: qnlab run bb84 --bench bb84-25km --duration 10 --seed 7 --set world.fibre_km=50
     """
     from qnlab.bench import load_bench, open_bench
+    from qnlab.cli.interrupt import interrupts
     from qnlab.cli.progress import progress_view
     from qnlab.plugins import load
 
@@ -56,19 +57,29 @@ def run(
     file = load_bench(bench_name, overrides(settings))
     job: Procedure = load("procedures", procedure)()
     parameters = procedure_parameters(job, file, duration)
-    with open_bench(file, seed=seed, home=home) as bench:
-        problems = job.check(bench, parameters)
-        if problems:
-            raise ProcedureError("\n".join(f"{procedure}: {problem}" for problem in problems))
-        with progress_view(procedure, silent=as_json) as view:
-            outcome = execute(job, bench, parameters, view)
-    outcome["wall_s"] = round(time.monotonic() - begin, 3)
-    if as_json:
-        print_json(outcome)
-    else:
-        _print(outcome)
+    outcome: dict[str, Any] = {}
+    with interrupts() as handling:
+        try:
+            with open_bench(file, seed=seed, home=home) as bench:
+                problems = job.check(bench, parameters)
+                if problems:
+                    lines = (f"{procedure}: {problem}" for problem in problems)
+                    raise ProcedureError("\n".join(lines))
+                with progress_view(procedure, silent=as_json) as view:
+                    outcome = execute(job, bench, parameters, view, handling)
+        except ExceptionGroup as group:
+            if not outcome:
+                raise
+            words = "; ".join(str(error) for error in group.exceptions)
+            outcome |= {"exit_status": "fail", "reason": "not_safe", "detail": words}
+        outcome["wall_s"] = round(time.monotonic() - begin, 3)
+        if as_json:
+            print_json(outcome)
+        else:
+            _print(outcome)
     if outcome["exit_status"] != "success":
-        click.echo(f"{outcome['exit_status']}: {outcome['reason']}", err=True)
+        words = (outcome["exit_status"], outcome["reason"], outcome["detail"])
+        click.echo(": ".join(word for word in words if word), err=True)
         ctx.exit(INTERRUPTED if outcome["reason"] == "operator" else FAILED)
 
 
@@ -97,40 +108,48 @@ def procedure_parameters(job: Procedure, file: BenchFile, duration_s: float | No
         raise BenchError(*lines) from None
 
 
-def execute(job: Procedure, bench: Bench, parameters: Any, view: ProgressView) -> dict[str, Any]:
-    """Do the run; its outcome is returned also when it was aborted or failed."""
-    from qnlab.cli.interrupt import abort_on_interrupt
+def execute(
+    job: Procedure, bench: Bench, parameters: Any, view: ProgressView, handling: Interrupts
+) -> dict[str, Any]:
+    """Do the run; its outcome is returned also when it was aborted or failed.
 
-    reason: str | None = None
+    Raises
+    ------
+    StoreError
+        The run could not even be opened.
+    """
+    run: Run | None = None
+    status, reason, detail = "success", None, ""
     try:
-        with bench.run(job.name, **parameters.model_dump(mode="json")) as handle:
-            run = handle
+        with bench.run(job.name, **parameters.model_dump(mode="json")) as run:
             run.cleanup(bench.safe_state)
             run.on_progress(view.update)
-            with abort_on_interrupt(run):
+            with handling.aborting(run):
                 run.result(job.run(bench, run, parameters))
     except Aborted as error:
-        reason = error.reason
-        view.note(str(error))
+        status, reason, detail = "abort", error.reason, error.detail
     except KeyboardInterrupt:
-        reason = "operator"
+        if run is None:
+            raise
+        status, reason = "abort", "operator"
     except QnlabError as error:
-        reason = str(error)
-    return _outcome(job, bench, run, reason)
-
-
-def _outcome(job: Procedure, bench: Bench, run: Run, reason: str | None) -> dict[str, Any]:
+        if run is None:
+            raise
+        status, reason, detail = "fail", type(error).__name__, str(error)
+    assert run is not None
+    if status == "success" and run.outcome["exit_status"] != "success":
+        status, reason = "fail", "clean_up"
+        detail = "a clean-up failed; the stop document of the run says which"
     first: dict[str, Any] = {
         "run": run.uid,
         "procedure": job.name,
         "simulated": bench.simulated,
         "seed": bench.seed,
-        "exit_status": run.outcome["exit_status"],
+        "exit_status": status,
         "reason": reason,
+        "detail": detail,
     }
-    rest: Mapping[str, Any] = {k: v for k, v in run.outcome.items() if k not in first}
-    if first["exit_status"] == "fail" and reason is None:
-        first["reason"] = "a clean-up failed; the stop document of the run says which"
+    rest = {key: value for key, value in run.outcome.items() if key not in first}
     return {**first, **rest, "folder": str(run.folder)}
 
 
