@@ -1,0 +1,146 @@
+"""``qnlab tags``: look into time-tag files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qnlab.errors import QnlabError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qnlab.tags.files import FileInfo, TagFile
+
+_FILE = click.argument("file", type=click.Path(path_type=Path))
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+class UnknownChannel(QnlabError):
+    """A channel was asked for that has no tags in the file."""
+
+
+@click.group()
+def tags() -> None:
+    """Read and analyse time-tag files.
+
+    Example: qnlab tags info measurement.ptu
+    """
+
+
+@tags.command()
+@_FILE
+@_JSON
+def info(file: Path, as_json: bool) -> None:
+    """Count records, tags and channels of FILE.
+
+    Example: qnlab tags info measurement.ptu --json
+    """
+    from qnlab.tags.files import open_tags
+
+    figures = asdict(open_tags(file).info())
+    if float(figures["resolution_ps"]).is_integer():
+        figures["resolution_ps"] = int(figures["resolution_ps"])
+    _print(figures, as_json)
+
+
+@tags.command()
+@_FILE
+@click.option("--channels", type=int, nargs=2, required=True, help="The two channels.")
+@click.option("--window-ps", type=click.IntRange(1), required=True, help="Pairs have |dt| < this.")
+@_JSON
+def coincidences(file: Path, channels: tuple[int, int], window_ps: int, as_json: bool) -> None:
+    """Count all pairs of two channels of FILE.
+
+    Example: qnlab tags coincidences measurement.ptu --channels 0 1 --window-ps 1000
+    """
+    from qnlab.tags.analysers import PairCounter
+    from qnlab.tags.files import open_tags
+
+    if channels[0] == channels[1]:
+        raise click.BadParameter("the two channels must differ", param_hint="--channels")
+    source = open_tags(file)
+    _require(source, channels)
+    counter = PairCounter(channels, window_ps)
+    for chunk in source.chunks():
+        counter.add(chunk)
+    figures = {"channels": list(channels), "window_ps": window_ps, "pairs": counter.pairs}
+    _print(figures, as_json)
+
+
+@tags.command()
+@_FILE
+@click.option("--start", type=int, required=True, help="Start channel.")
+@click.option("--stop", type=int, required=True, help="Stop channel.")
+@click.option("--bin-ps", type=click.IntRange(1), required=True, help="Bin width, ps.")
+@click.option("--bins", type=click.IntRange(1, 10_000_000), required=True, help="Number of bins.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw into this PNG.")
+@_JSON
+def histogram(
+    file: Path, start: int, stop: int, bin_ps: int, bins: int, plot: Path | None, as_json: bool
+) -> None:
+    """Histogram of the delays of every stop after every start, from 0 on.
+
+    Example: qnlab tags histogram measurement.ptu --start 0 --stop 1 --bin-ps 100 --bins 1000
+    """
+    from qnlab.tags.analysers import DelayHistogram
+    from qnlab.tags.files import open_tags
+
+    source = open_tags(file)
+    _require(source, (start, stop))
+    delays = DelayHistogram(start, stop, bin_ps, bins)
+    for chunk in source.chunks():
+        delays.add(chunk)
+    if plot is not None:
+        _draw(delays.counts.tolist(), bin_ps, f"channel {start} to channel {stop}", plot)
+    figures = {
+        "start": start,
+        "stop": stop,
+        "bin_ps": bin_ps,
+        "bins": bins,
+        "counts": delays.counts.tolist(),
+    }
+    _print(figures, as_json)
+
+
+def _require(source: TagFile, channels: Sequence[int]) -> None:
+    figures: FileInfo = source.info()
+    for channel in channels:
+        if channel not in figures.channels:
+            there = ", ".join(map(str, figures.channels)) or "none"
+            raise UnknownChannel(f"{source.path}: no tags on channel {channel}; it has {there}")
+
+
+def _print(figures: dict[str, object], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(figures))
+        return
+    width = max(map(len, figures))
+    for name, value in figures.items():
+        if name == "counts" and isinstance(value, list):
+            click.echo(f"{'total':<{width}}  {sum(value)}")
+            click.echo(f"{'peak bin':<{width}}  {value.index(max(value))} ({max(value)})")
+        elif isinstance(value, dict):
+            text = ", ".join(f"{key}: {count}" for key, count in value.items())
+            click.echo(f"{name:<{width}}  {text}")
+        else:
+            click.echo(f"{name:<{width}}  {value}")
+
+
+def _draw(counts: list[int], bin_ps: int, title: str, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.stairs(counts, [k * bin_ps / 1000 for k in range(len(counts) + 1)], fill=True)
+    axes.set(title=title, xlabel="delay / ns", ylabel=f"counts per {bin_ps} ps")
+    try:
+        figure.savefig(path, format="png", dpi=150)
+    except OSError as error:
+        raise click.BadParameter(
+            f"cannot write {path}: {error.strerror}", param_hint="--plot"
+        ) from error

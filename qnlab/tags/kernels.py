@@ -1,0 +1,310 @@
+"""Compiled loops over time tags, each beside a NumPy reference of the same signature.
+
+The decoders return ``(ticks, dtime, ch, marker_ticks, marker_bits, overflows, base, last, bad,
+reason)``: ticks (of the sync, in T3 mode) with roll-overs added, start-stop times in T3 mode
+(zeros in T2), channels (as the record numbers them; `SYNC` for the sync input), the markers, the
+number of overflow records, the roll-over base and the newest tick to hand to the next call, and
+the index and kind of the first record that cannot be (-1 if all are well). Record layouts are
+those of PicoQuant's published PTU demonstration programs.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+I64 = npt.NDArray[np.int64]
+U8 = npt.NDArray[np.uint8]
+U32 = npt.NDArray[np.uint32]
+Decoded = tuple[I64, I64, U8, I64, I64, int, int, int, int, int]
+
+SYNC = 64
+WELL, UNKNOWN_RECORD, TIME_GOES_BACK = 0, 1, 2
+_TAG, _MARKER, _OVERFLOW, _BAD = 0, 1, 2, 3
+
+
+@numba.njit(cache=True, nogil=True)
+def decode_hydra(records: U32, base: int, last: int, wrap: int, counted: bool, t3: bool) -> Decoded:
+    """Decode records of HydraHarp, MultiHarp, PicoHarp 330 and TimeHarp 260.
+
+    Parameters
+    ----------
+    records : ndarray of uint32, shape (n,)
+        Raw records.
+    base, last : int
+        Roll-over base and newest tick of the records before, ticks.
+    wrap : int
+        Ticks a roll-over.
+    counted : bool
+        Whether an overflow record holds a number of roll-overs.
+    t3 : bool
+        T3 mode (sync count and start-stop time) instead of T2.
+    """
+    n = len(records)
+    ticks, dtime, ch = np.empty(n, np.int64), np.zeros(n, np.int64), np.empty(n, np.uint8)
+    marker_ticks, marker_bits = np.empty(n, np.int64), np.empty(n, np.int64)
+    tags = markers = overflows = 0
+    bad, reason = -1, WELL
+    mask = 0x3FF if t3 else 0x1FFFFFF
+    for i in range(n):
+        r = np.int64(records[i])
+        time = r & mask
+        chan = (r >> 25) & 0x3F
+        if r >> 31:
+            if chan == 0x3F:
+                base += wrap * (time if counted and time > 0 else 1)
+                overflows += 1
+                continue
+            if 1 <= chan <= 15:
+                marker_ticks[markers] = base + time
+                marker_bits[markers] = chan
+                markers += 1
+                continue
+            if chan != 0 or t3:
+                bad, reason = i, UNKNOWN_RECORD
+                break
+            channel = SYNC
+        else:
+            channel = chan
+        now = base + time
+        if now < last:
+            bad, reason = i, TIME_GOES_BACK
+            break
+        last = now
+        ticks[tags] = now
+        if t3:
+            dtime[tags] = (r >> 10) & 0x7FFF
+        ch[tags] = channel
+        tags += 1
+    return (
+        ticks[:tags],
+        dtime[:tags],
+        ch[:tags],
+        marker_ticks[:markers],
+        marker_bits[:markers],
+        overflows,
+        base,
+        last,
+        bad,
+        reason,
+    )
+
+
+def decode_hydra_reference(
+    records: U32, base: int, last: int, wrap: int, counted: bool, t3: bool
+) -> Decoded:
+    """The same as `decode_hydra`, in NumPy."""
+    r = records.astype(np.int64)
+    time = r & (0x3FF if t3 else 0x1FFFFFF)
+    chan = (r >> 25) & 0x3F
+    special = (r >> 31) == 1
+    kind = np.full(len(r), _BAD)
+    kind[~special] = _TAG
+    kind[special & (chan == 0) & (not t3)] = _TAG
+    kind[special & (chan >= 1) & (chan <= 15)] = _MARKER
+    kind[special & (chan == 0x3F)] = _OVERFLOW
+    turns = np.where(time > 0, time, 1) if counted else np.ones_like(time)
+    dtime = (r >> 10) & 0x7FFF if t3 else np.zeros_like(r)
+    channel = np.where(special, SYNC, chan)
+    return _assemble(kind, time, dtime, channel, chan, turns, base, last, wrap)
+
+
+@numba.njit(cache=True, nogil=True)
+def decode_pico(records: U32, base: int, last: int, wrap: int, counted: bool, t3: bool) -> Decoded:
+    """Decode records of PicoHarp 300; parameters as `decode_hydra` (`counted` is always false)."""
+    n = len(records)
+    ticks, dtime, ch = np.empty(n, np.int64), np.zeros(n, np.int64), np.empty(n, np.uint8)
+    marker_ticks, marker_bits = np.empty(n, np.int64), np.empty(n, np.int64)
+    tags = markers = overflows = 0
+    bad, reason = -1, WELL
+    for i in range(n):
+        r = np.int64(records[i])
+        chan = r >> 28
+        time = r & (0xFFFF if t3 else 0xFFFFFFF)
+        start_stop = (r >> 16) & 0xFFF
+        if chan == 15:
+            bits = (start_stop if t3 else time) & 0xF
+            if (start_stop if t3 else bits) == 0:
+                base += wrap
+                overflows += 1
+            else:
+                marker_ticks[markers] = base + (time if t3 else time & ~0xF)
+                marker_bits[markers] = bits
+                markers += 1
+            continue
+        if chan > 4 or (t3 and chan == 0):
+            bad, reason = i, UNKNOWN_RECORD
+            break
+        now = base + time
+        if now < last:
+            bad, reason = i, TIME_GOES_BACK
+            break
+        last = now
+        ticks[tags] = now
+        if t3:
+            dtime[tags] = start_stop
+        ch[tags] = chan
+        tags += 1
+    return (
+        ticks[:tags],
+        dtime[:tags],
+        ch[:tags],
+        marker_ticks[:markers],
+        marker_bits[:markers],
+        overflows,
+        base,
+        last,
+        bad,
+        reason,
+    )
+
+
+def decode_pico_reference(
+    records: U32, base: int, last: int, wrap: int, counted: bool, t3: bool
+) -> Decoded:
+    """The same as `decode_pico`, in NumPy."""
+    r = records.astype(np.int64)
+    chan = r >> 28
+    time = r & (0xFFFF if t3 else 0xFFFFFFF)
+    dtime = (r >> 16) & 0xFFF if t3 else np.zeros_like(r)
+    special = chan == 15
+    bits = (dtime if t3 else time) & 0xF
+    kind = np.full(len(r), _TAG)
+    kind[((chan > 4) & ~special) | ((chan == 0) & t3)] = _BAD
+    kind[special] = _MARKER
+    kind[special & ((dtime if t3 else bits) == 0)] = _OVERFLOW
+    if not t3:
+        time = np.where(kind == _MARKER, time & ~0xF, time)
+    return _assemble(kind, time, dtime, chan, bits, np.ones_like(r), base, last, wrap)
+
+
+def _assemble(
+    kind: I64,
+    time: I64,
+    dtime: I64,
+    channel: I64,
+    bits: I64,
+    turns: I64,
+    base: int,
+    last: int,
+    wrap: int,
+) -> Decoded:
+    bases = base + wrap * np.cumsum(np.where(kind == _OVERFLOW, turns, 0))
+    now = bases + time
+    is_tag = kind == _TAG
+    newest = np.maximum.accumulate(np.concatenate(([last], np.where(is_tag, now, last))))
+    back = is_tag & (now < newest[:-1])
+    wrong = np.flatnonzero((kind == _BAD) | back)
+    bad, reason, n = -1, WELL, len(kind)
+    if len(wrong):
+        bad = n = int(wrong[0])
+        reason = TIME_GOES_BACK if back[bad] else UNKNOWN_RECORD
+    head = slice(0, n)
+    tag, marker = np.flatnonzero(is_tag[head]), np.flatnonzero(kind[head] == _MARKER)
+    return (
+        now[tag],
+        dtime[tag],
+        channel[tag].astype(np.uint8),
+        now[marker],
+        bits[marker],
+        int(np.count_nonzero(kind[head] == _OVERFLOW)),
+        int(bases[n - 1]) if n else base,
+        int(newest[n]),
+        bad,
+        reason,
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def count_pairs(t: I64, ch: U8, first: int, second: int, window: int, fresh: int) -> int:
+    """Count all pairs of one tag of each of two channels with ``|dt| < window``.
+
+    Parameters
+    ----------
+    t, ch : ndarray, shape (n,)
+        Times in ps, non-decreasing, and channels.
+    first, second : int
+        The two channels; they differ.
+    window : int
+        Half width, ps, exclusive.
+    fresh : int
+        A pair counts only if its later tag has at least this index.
+    """
+    pairs = low = of_first = of_second = 0
+    for i in range(len(t)):
+        while t[i] - t[low] >= window and low < i:
+            of_first -= ch[low] == first
+            of_second -= ch[low] == second
+            low += 1
+        if ch[i] == first:
+            if i >= fresh:
+                pairs += of_second
+            of_first += 1
+        elif ch[i] == second:
+            if i >= fresh:
+                pairs += of_first
+            of_second += 1
+    return pairs
+
+
+def count_pairs_reference(t: I64, ch: U8, first: int, second: int, window: int, fresh: int) -> int:
+    """The same as `count_pairs`, in NumPy."""
+
+    def later(one: int, other: int) -> int:
+        mine = np.flatnonzero(ch == one)
+        mine = mine[mine >= fresh]
+        theirs = np.flatnonzero(ch == other)
+        oldest = np.searchsorted(t[theirs], t[mine] - window, side="right")
+        return int((np.searchsorted(theirs, mine) - oldest).clip(min=0).sum())
+
+    return later(first, second) + later(second, first)
+
+
+@numba.njit(cache=True, nogil=True)
+def add_histogram(
+    counts: I64, t: I64, ch: U8, start: int, stop: int, bin_ps: int, fresh: int
+) -> None:
+    """Add every stop's delay after every start to half-open bins ``[k bin_ps, (k+1) bin_ps)``.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (bins,)
+        Histogram, added to in place.
+    t, ch : ndarray, shape (n,)
+        Times in ps, non-decreasing, and channels.
+    start, stop : int
+        Channels; they may be the same, a tag is never paired with itself.
+    bin_ps : int
+        Bin width, ps.
+    fresh : int
+        A pair counts only if its later tag has at least this index.
+    """
+    span = len(counts) * bin_ps
+    low = 0
+    for i in range(len(t)):
+        while t[i] - t[low] >= span and low < i:
+            low += 1
+        if ch[i] == stop and i >= fresh:
+            for j in range(low, i):
+                if ch[j] == start and t[i] - t[j] < span:
+                    counts[(t[i] - t[j]) // bin_ps] += 1
+        if ch[i] == start and start != stop:
+            j = i - 1
+            while j >= low and t[j] == t[i]:
+                if ch[j] == stop and i >= fresh:
+                    counts[0] += 1
+                j -= 1
+
+
+def add_histogram_reference(
+    counts: I64, t: I64, ch: U8, start: int, stop: int, bin_ps: int, fresh: int
+) -> None:
+    """The same as `add_histogram`, in NumPy."""
+    starts, stops = np.flatnonzero(ch == start), np.flatnonzero(ch == stop)
+    delay = t[stops][None, :] - t[starts][:, None]
+    late = np.maximum(stops[None, :], starts[:, None]) >= fresh
+    wanted = late & (delay >= 0) & (delay < len(counts) * bin_ps)
+    if start == stop:
+        wanted &= stops[None, :] > starts[:, None]
+    counts += np.bincount(delay[wanted] // bin_ps, minlength=len(counts))
