@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from qnlab.bench.problems import suggestion, validation_problems
 from qnlab.bench.quantities import convert_quantities
 from qnlab.errors import BenchError
 from qnlab.plugins import available, load
@@ -25,7 +25,7 @@ class _Table(BaseModel):
 class Head(_Table):
     """Table ``[bench]``."""
 
-    name: str
+    name: str = Field(description="give the bench a name")
     summary: str = ""
     clock: Literal["virtual", "wall"] = "wall"
 
@@ -39,10 +39,10 @@ class Site(_Table):
 class InstrumentTable(_Table):
     """Table ``[instruments.<name>]``."""
 
-    site: str
-    role: str
-    driver: str
-    address: str
+    site: str = Field(description="name one of the sites")
+    role: str = Field(description="name what the instrument is, such as TimeTagger")
+    driver: str = Field(description="name an installed driver, such as sim")
+    address: str = Field(description="say where the driver finds the instrument")
     settings: dict[str, Scalar] = Field(default_factory=dict)
     channels: dict[str, int] = Field(default_factory=dict)
 
@@ -52,17 +52,19 @@ class Link(_Table):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    start: str = Field(alias="from")
-    end: str = Field(alias="to")
+    start: str = Field(alias="from", description="name one of the sites")
+    end: str = Field(alias="to", description="name one of the sites")
 
 
 class BenchFile(_Table):
     """A whole bench file. `source` is the file it came from."""
 
     source: str
-    bench: Head
-    sites: dict[str, Site]
-    instruments: dict[str, InstrumentTable]
+    bench: Head = Field(description="add a table [bench] with the name of the bench")
+    sites: dict[str, Site] = Field(description="add a table [sites.NAME] for each site")
+    instruments: dict[str, InstrumentTable] = Field(
+        description="add a table [instruments.NAME] for each instrument"
+    )
     links: dict[str, Link] = Field(default_factory=dict)
     limits: dict[str, tuple[float, float]] = Field(default_factory=dict)
     world: dict[str, Any] | None = None
@@ -72,6 +74,10 @@ class BenchFile(_Table):
     def simulated(self) -> bool:
         """True if the bench has a simulated world."""
         return self.world is not None
+
+
+_TABLES = [name for name in BenchFile.model_fields if name != "source"]
+_NAMED = ("sites", "instruments", "links")
 
 
 def packaged_benches() -> dict[str, Path]:
@@ -98,27 +104,25 @@ def load_bench(source: str | Path, overrides: Mapping[str, object] | None = None
     Raises
     ------
     BenchError
-        One line a problem: file, key, what is wrong and what would be right.
+        One line a problem: file, key, what is wrong and what would be right. All at once.
     """
     path = _find(source)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise BenchError(f"{path.name}: not TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path}: cannot be read: {error}") from None
+    data = _read(path)
+    problems: dict[str, str] = {}
+    if "source" in data:
+        problems["source"] = f"unknown key; known here: {', '.join(_TABLES)}"
     for key, value in (overrides or {}).items():
-        _override(path.name, data, key, value)
-    problems: list[str] = []
-    data = convert_quantities(path.name, data, problems)
+        _override(data, key, value, problems)
+    data = convert_quantities(data, problems)
+    bench = None
     try:
         bench = BenchFile.model_validate({**data, "source": str(path)})
     except ValidationError as error:
-        problems += [_line(path.name, dict(e)) for e in error.errors()]
-        raise BenchError(*problems) from None
-    problems += _cross_checks(path.name, bench)
-    if problems:
-        raise BenchError(*problems)
+        problems = validation_problems(error, BenchFile) | problems
+    if bench is not None:
+        problems = dict(_cross_checks(bench)) | problems
+    if bench is None or problems:
+        raise BenchError(*(f"{path.name}: {key}: {text}" for key, text in problems.items()))
     return bench
 
 
@@ -127,72 +131,115 @@ def _find(source: str | Path) -> Path:
     if str(source) in known:
         return known[str(source)]
     path = Path(source)
-    if path.suffix == ".toml" or path.exists():
+    if path.suffix == ".toml" or path.is_file():
         return path
-    raise BenchError(
-        f"no bench {str(source)!r}; packaged are {', '.join(known)}, or give a TOML file"
-    )
+    hint = suggestion(str(source), known, "packaged are")
+    raise BenchError(f"no bench {str(source)!r}; {hint} or give the path of a TOML file")
 
 
-def _override(name: str, data: dict[str, Any], dotted: str, value: object) -> None:
-    *parents, last = dotted.split(".")
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8").replace("\r\n", "\n"))
+    except tomllib.TOMLDecodeError as error:
+        raise BenchError(f"{path.name}: not TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise BenchError(f"{path.name}: not UTF-8 text: byte {error.start}") from None
+    except RecursionError:
+        raise BenchError(f"{path.name}: not TOML: nested too deeply") from None
+    except OSError as error:
+        raise BenchError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _override(data: dict[str, Any], dotted: str, value: object, problems: dict[str, str]) -> None:
+    """Set one key; what is wrong with it goes to `problems`."""
+    parents, last = _split(dotted)
+    if not parents or not all([*parents, last]):
+        problems[dotted] = "no such key; give a key of a table, such as world.fibre_km"
+        return
+    if parents[0] not in _TABLES:
+        problems[dotted] = f"no such key; {suggestion(parents[0], _TABLES, 'tables are')}"
+        return
+    if parents[0] == "world" and "world" not in data:
+        problems[dotted] = "no such key; the bench has no [world], it is not simulated"
+        return
     table: Any = data
-    for part in parents:
-        if not isinstance(table, dict):
-            raise BenchError(f"{name}: {dotted}: {part!r} lies below a plain value")
+    for depth, part in enumerate(parents):
+        if depth == 1 and parents[0] in _NAMED and part not in table:
+            problems[dotted] = f"no such key; {suggestion(part, table, f'{parents[0]} are')}"
+            return
         table = table.setdefault(part, {})
-    if not parents or not isinstance(table, dict):
-        raise BenchError(f"{name}: {dotted}: not a key of a table, such as world.fibre_km")
+        if not isinstance(table, dict):
+            problems[dotted] = f"no such key; {part} is a plain value, not a table"
+            return
     table[last] = value
 
 
-def _line(name: str, error: dict[str, Any]) -> str:
-    where = [str(part) for part in error["loc"] if part not in ("bool", "int", "float", "str")]
-    key = ".".join(where)
-    if error["type"] == "missing":
-        return f"{name}: {key}: is missing"
-    if error["type"] == "extra_forbidden":
-        known = _fields(where)
-        near = difflib.get_close_matches(where[-1], known, 1)
-        hint = f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
-        return f"{name}: {key}: unknown key{hint}"
-    return f"{name}: {key}: {error['msg']}, got {error['input']!r}"
+def _split(dotted: str) -> tuple[list[str], str]:
+    """Tables and key; keys of limits and of settings hold dots themselves."""
+    parts = dotted.split(".")
+    if parts[0] == "limits":
+        depth = 1
+    elif parts[0] == "instruments" and parts[2:3] == ["settings"]:
+        depth = 3
+    else:
+        depth = len(parts) - 1
+    return parts[:depth], ".".join(parts[depth:])
 
 
-def _fields(where: list[str]) -> list[str]:
-    tables: dict[str, type[BaseModel]] = {
-        "bench": Head,
-        "sites": Site,
-        "instruments": InstrumentTable,
-        "links": Link,
-    }
-    model = tables.get(where[0], BenchFile) if len(where) > 1 else BenchFile
-    return [field.alias or key for key, field in model.model_fields.items() if key != "source"]
+Problem = tuple[str, str]
 
 
-def _cross_checks(name: str, bench: BenchFile) -> Iterable[str]:
+def _cross_checks(bench: BenchFile) -> Iterable[Problem]:
+    """Problems between tables: names that lead nowhere, addresses given twice."""
+    yield from _instrument_checks(bench)
+    yield from _limit_checks(bench)
+    for key, link in bench.links.items():
+        for end, site in (("from", link.start), ("to", link.end)):
+            if site not in bench.sites:
+                hint = suggestion(site, bench.sites, "sites are")
+                yield f"links.{key}.{end}", f"no site {site!r}; {hint}"
+    known = available("procedures")
+    for key in bench.procedures:
+        if key not in known:
+            hint = suggestion(key, known, "installed are")
+            yield f"procedures.{key}", f"no procedure {key!r}; {hint}"
+    seed = (bench.world or {}).get("seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        yield "world.seed", f"needs a whole number from 0 on, got {seed!r}"
+    if bench.bench.clock == "virtual" and bench.world is None:
+        yield "bench.clock", "a virtual clock needs a [world]; real instruments follow 'wall'"
+
+
+def _instrument_checks(bench: BenchFile) -> Iterable[Problem]:
     drivers = available("drivers")
     roles = load("roles", "names")()
     addresses: dict[tuple[str, str], str] = {}
-    for key, item in bench.instruments.items():
-        where = f"{name}: instruments.{key}"
-        if item.site not in bench.sites:
-            yield f"{where}.site: no site {item.site!r}; sites are {', '.join(bench.sites)}"
-        if item.role not in roles:
-            near = difflib.get_close_matches(item.role, roles, 1)
-            hint = f"did you mean {near[0]}?" if near else f"roles are {', '.join(roles)}"
-            yield f"{where}.role: no role {item.role!r}; {hint}"
-        if item.driver not in drivers:
-            yield f"{where}.driver: no driver {item.driver!r}; installed: {', '.join(drivers)}"
-        other = addresses.setdefault((item.driver, item.address), key)
-        if other != key:
-            yield f"{where}.address: {item.address!r} is also the address of instruments.{other}"
-    for key, link in bench.links.items():
-        for end in (link.start, link.end):
-            if end not in bench.sites:
-                yield f"{name}: links.{key}: no site {end!r}; sites are {', '.join(bench.sites)}"
+    for name, item in bench.instruments.items():
+        where = f"instruments.{name}"
+        for field, value, known, kind in (
+            ("site", item.site, bench.sites, "sites are"),
+            ("role", item.role, roles, "roles are"),
+            ("driver", item.driver, drivers, "installed are"),
+        ):
+            if value not in known:
+                hint = suggestion(value, known, kind)
+                yield f"{where}.{field}", f"no {field} {value!r}; {hint}"
+        other = addresses.setdefault((item.driver, item.address), name)
+        if other != name:
+            yield (
+                f"{where}.address",
+                f"{item.address!r} is also the address of instruments.{other}; "
+                "every instrument needs its own",
+            )
+
+
+def _limit_checks(bench: BenchFile) -> Iterable[Problem]:
     for key, (low, high) in bench.limits.items():
-        if key.split(".")[0] not in bench.instruments:
-            yield f"{name}: limits.{key}: no instrument {key.split('.')[0]!r}"
+        instrument, _, setting = key.partition(".")
+        if not setting:
+            yield f"limits.{key}", 'needs a key in quotes, "instrument.setting"'
+        elif instrument not in bench.instruments:
+            hint = suggestion(instrument, bench.instruments, "instruments are")
+            yield f"limits.{key}", f"no instrument {instrument!r}; {hint}"
         if not low <= high:
-            yield f"{name}: limits.{key}: [{low}, {high}] is not ordered"
+            yield f"limits.{key}", f"[{low:g}, {high:g}] is not ordered; give [low, high]"

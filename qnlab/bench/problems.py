@@ -1,4 +1,4 @@
-"""One clear line for every way in which a table does not fit its model."""
+"""One clear problem for every key of a table that does not fit its model."""
 
 from __future__ import annotations
 
@@ -35,15 +35,13 @@ def suggestion(word: str, known: Iterable[str], what: str) -> str:
     return f"{what}: {', '.join(names) or 'none'}"
 
 
-def validation_lines(
-    where: str, error: ValidationError, model: type[BaseModel], prefix: str = ""
-) -> list[str]:
-    """Lines ``where: key: problem; what would be right``, one a key.
+def validation_problems(
+    error: ValidationError, model: type[BaseModel], prefix: str = ""
+) -> dict[str, str]:
+    """What is wrong with a table: ``problem; what would be right`` by dotted key.
 
     Parameters
     ----------
-    where : str
-        What the keys are part of, such as the name of a file.
     error : ValidationError
         What `model` said.
     model : type of BaseModel
@@ -51,27 +49,38 @@ def validation_lines(
     prefix : str
         Dotted key of the table that was validated.
     """
-    lines: dict[str, str] = {}
+    found: dict[str, list[tuple[dict[str, Any], list[str]]]] = {}
     for item in error.errors(include_url=False):
         path = _path(item["loc"], model)
         key = ".".join(part for part in (prefix, *path) if part)
-        lines.setdefault(key, f"{where}: {key}: {_problem(dict(item), path, model)}")
-    return list(lines.values())
+        found.setdefault(key, []).append((dict(item), path))
+    return {
+        key: _needs([item for item, _ in items]) or _problem(*items[0], model)
+        for key, items in found.items()
+    }
+
+
+def _needs(items: list[dict[str, Any]]) -> str | None:
+    """``needs a number or a text`` for a value of the wrong kind, else None."""
+    words = list(dict.fromkeys(_WORDS[item["type"]] for item in items if item["type"] in _WORDS))
+    return f"needs {' or '.join(words)}, got {_short(items[0]['input'])}" if words else None
 
 
 def _problem(item: dict[str, Any], path: Sequence[str], model: type[BaseModel]) -> str:
     kind = item["type"]
     if kind == "missing":
+        if isinstance(item["loc"][-1], int):
+            return f"is missing; the list is too short: {_short(item['input'])}"
         return f"is missing; {_purpose(path, model)}"
     if kind == "extra_forbidden":
-        return f"unknown key; {suggestion(path[-1], _keys(path[:-1], model), 'known here')}"
-    got = repr(item["input"])
-    got = got if len(got) <= 60 else got[:57] + "..."
-    needs = _WORDS.get(kind)
-    if needs is not None:
-        return f"needs {needs}, got {got}"
+        return f"unknown key; {suggestion(path[-1], _fields(path[:-1], model), 'known here')}"
     message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return f"{message}, got {got}"
+    return f"{message}, got {_short(item['input'])}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _path(loc: Sequence[int | str], model: type[BaseModel]) -> list[str]:
@@ -84,10 +93,6 @@ def _path(loc: Sequence[int | str], model: type[BaseModel]) -> list[str]:
 
 def _field(path: Sequence[str], model: type[BaseModel]) -> FieldInfo | None:
     return _fields(path[:-1], model).get(path[-1]) if path else None
-
-
-def _keys(path: Sequence[str], model: type[BaseModel]) -> list[str]:
-    return list(_fields(path, model))
 
 
 def _fields(path: Sequence[str], model: type[BaseModel]) -> dict[str, FieldInfo]:

@@ -3,62 +3,81 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from qnlab.errors import BenchError
+if TYPE_CHECKING:
+    import pint
 
-_UNITS = {
-    suffix: suffix for suffix in ("s", "ms", "us", "ns", "ps", "m", "km", "nm", "um", "rad", "deg")
-} | {
-    "hz": "Hz",
-    "khz": "kHz",
-    "mhz": "MHz",
-    "ghz": "GHz",
-    "v": "V",
-    "mv": "mV",
-    "a": "A",
-    "ma": "mA",
-    "ua": "uA",
-    "k": "K",
-    "w": "W",
-    "mw": "mW",
-    "uw": "uW",
-    "nw": "nW",
-}
-_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-zµ°/%]+)\s*")
+_SPELLED = (
+    "s ms us ns ps fs h m km mm um nm rad mrad deg Hz kHz MHz GHz V mV A mA uA ohm K mK degC "
+    "W mW uW nW dB dBm"
+)
+_UNITS = {unit.lower(): unit for unit in _SPELLED.split()}
+_QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-zµ°/]+)\s*")
+_LOGARITHMIC = {"dB": "qnlab_db", "dBm": "qnlab_dbm"}
 
 
-def convert_quantities(name: str, data: Any, problems: list[str], key: str = "") -> Any:
+def unit_of(key: str) -> str | None:
+    """Unit that the last part of a dotted key ends in (``loss_db_per_km``: ``dB/km``), if any."""
+    words = key.rsplit(".", 1)[-1].split("_")
+    if words[-3:-2] and words[-2] == "per":
+        above, below = _UNITS.get(words[-3]), _UNITS.get(words[-1])
+        return f"{above}/{below}" if above and below else None
+    if len(words) < 2 or "per" in words:
+        return None
+    return _UNITS.get(words[-1])
+
+
+def convert_quantities(data: Any, problems: dict[str, str], key: str = "") -> Any:
     """`data` with every text quantity under a key with a unit turned into a number in that unit.
 
-    A text that is no quantity, or of another dimension, adds a line to `problems`.
+    A text that is no quantity, or is of another dimension, is put down in `problems` by its key.
     """
     if isinstance(data, dict):
         return {
-            k: convert_quantities(name, v, problems, f"{key}.{k}" if key else k)
-            for k, v in data.items()
+            name: convert_quantities(item, problems, f"{key}.{name}" if key else name)
+            for name, item in data.items()
         }
-    last = key.rsplit(".", 1)[-1]
-    unit = _UNITS.get(last.rsplit("_", 1)[-1]) if "_" in last and "_per_" not in last else None
-    if unit is None or not isinstance(data, str):
+    unit = unit_of(key)
+    if unit is None:
         return data
-    try:
-        return _in_unit(data, unit)
-    except BenchError as error:
-        problems.append(f"{name}: {key}: {error}")
-        return 0.0
+    if isinstance(data, list):
+        return [_number(item, unit, problems, key) for item in data]
+    return _number(data, unit, problems, key)
 
 
-def _in_unit(text: str, unit: str) -> float:
-    match = _QUANTITY.fullmatch(text)
+def _number(value: Any, unit: str, problems: dict[str, str], key: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = _QUANTITY.fullmatch(value)
     if match is None:
-        raise BenchError(f"needs a number in {unit}, or a text such as '1.5 {unit}', got {text!r}")
+        problems[key] = f"needs a number in {unit}, or a text such as '1.5 {unit}', got {value!r}"
+        return value
     import pint
 
-    registry = pint.application_registry
     try:
-        return float(registry.Quantity(float(match[1]), match[2]).to(unit).magnitude)
+        given = _registry().Quantity(float(match[1]), _spelled(match[2]))
+        return float(given.to(_spelled(unit)).magnitude)
     except pint.UndefinedUnitError:
-        raise BenchError(f"unknown unit {match[2]!r}; needs a value in {unit}") from None
+        problems[key] = f"unknown unit {match[2]!r}; give the value in {unit}"
     except pint.DimensionalityError:
-        raise BenchError(f"wrong unit {match[2]!r}; needs a value in {unit}") from None
+        problems[key] = f"wrong unit {match[2]!r}; give the value in {unit}"
+    except pint.PintError as error:
+        problems[key] = f"{value!r} is no quantity ({error}); give the value in {unit}"
+    return value
+
+
+@cache
+def _registry() -> pint.UnitRegistry[Any]:
+    """Units, with dB and dBm as two kinds of their own: neither is ever turned into a ratio."""
+    import pint
+
+    registry: pint.UnitRegistry[Any] = pint.UnitRegistry()
+    for name in _LOGARITHMIC.values():
+        registry.define(f"{name} = [{name}]")
+    return registry
+
+
+def _spelled(unit: str) -> str:
+    return "/".join(_LOGARITHMIC.get(part, part) for part in unit.split("/"))

@@ -93,7 +93,7 @@ def procedure_parameters(job: Procedure, file: BenchFile, duration_s: float | No
     """
     from pydantic import ValidationError
 
-    from qnlab.bench.problems import validation_lines
+    from qnlab.bench.problems import validation_problems
 
     table = dict(file.procedures.get(job.name, {}))
     if duration_s is not None:
@@ -103,9 +103,9 @@ def procedure_parameters(job: Procedure, file: BenchFile, duration_s: float | No
     try:
         return job.Parameters.model_validate(table)
     except ValidationError as error:
-        prefix = f"procedures.{job.name}"
-        lines = validation_lines(Path(file.source).name, error, job.Parameters, prefix)
-        raise BenchError(*lines) from None
+        problems = validation_problems(error, job.Parameters, f"procedures.{job.name}")
+        where = Path(file.source).name
+        raise BenchError(*(f"{where}: {key}: {text}" for key, text in problems.items())) from None
 
 
 def execute(
