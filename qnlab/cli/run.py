@@ -93,7 +93,7 @@ def procedure_parameters(job: Procedure, file: BenchFile, duration_s: float | No
     """
     from pydantic import ValidationError
 
-    from qnlab.bench.problems import validation_problems
+    from qnlab.bench.problems import bench_error, validation_problems
 
     table = dict(file.procedures.get(job.name, {}))
     if duration_s is not None:
@@ -104,8 +104,7 @@ def procedure_parameters(job: Procedure, file: BenchFile, duration_s: float | No
         return job.Parameters.model_validate(table)
     except ValidationError as error:
         problems = validation_problems(error, job.Parameters, f"procedures.{job.name}")
-        where = Path(file.source).name
-        raise BenchError(*(f"{where}: {key}: {text}" for key, text in problems.items())) from None
+        raise bench_error(Path(file.source).name, problems) from None
 
 
 def execute(
@@ -118,6 +117,8 @@ def execute(
     StoreError
         The run could not even be opened.
     """
+    from qnlab.runs.report import write_report
+
     run: Run | None = None
     status, reason, detail = "success", None, ""
     try:
@@ -150,11 +151,16 @@ def execute(
         "detail": detail,
     }
     rest = {key: value for key, value in run.outcome.items() if key not in first}
-    return {**first, **rest, "folder": str(run.folder)}
+    page, picture = write_report(run.folder)
+    made = {"folder": str(run.folder), "report": str(page), "picture": str(picture)}
+    return {**first, **rest, **made}
 
 
 def _print(outcome: dict[str, Any]) -> None:
-    print_values({key: value for key, value in outcome.items() if key != "folder"})
-    click.echo(f"\nrun folder {outcome['folder']}")
+    places = ("folder", "report", "picture")
+    print_values({key: value for key, value in outcome.items() if key not in places})
+    click.echo("")
+    for key in places:
+        click.echo(f"{key:<8} {outcome[key]}")
     if outcome["simulated"]:
         click.echo("simulated: keys of this run are not secret")

@@ -40,6 +40,13 @@ def _folders(home: Path) -> list[Path]:
     return sorted(path.parent for path in home.glob("runs/*/*/*/documents.jsonl"))
 
 
+def _find(home: Path, uid: str) -> Path:
+    found = [folder for folder in _folders(home) if folder.name.startswith(uid)]
+    if len(found) != 1:
+        raise StoreError(f"{home}: {len(found)} runs begin with {uid!r}, one is needed")
+    return found[0]
+
+
 @runs.command("list")
 @home_option
 @json_option
@@ -68,12 +75,27 @@ def show(uid: str, home: Path, as_json: bool) -> None:
 
     Example: qnlab runs show 4f2a
     """
-    found = [folder for folder in _folders(home) if folder.name.startswith(uid)]
-    if len(found) != 1:
-        raise StoreError(f"{home}: {len(found)} runs begin with {uid!r}, one is needed")
-    row = _summary(found[0])
+    row = _summary(_find(home, uid))
     if as_json:
         click.echo(json.dumps(row))
         return
     for key, value in row.items():
         click.echo(f"{key:<12} {json.dumps(value) if key == 'result' else value}")
+
+
+@runs.command()
+@click.argument("uid")
+@home_option
+@json_option
+def report(uid: str, home: Path, as_json: bool) -> None:
+    """Write a run's report anew: an HTML file that stands alone, and a picture.
+
+    Example: qnlab runs report 4f2a
+    """
+    from qnlab.runs.report import write_report
+
+    page, picture = write_report(_find(home, uid))
+    if as_json:
+        click.echo(json.dumps({"report": str(page), "picture": str(picture)}))
+    else:
+        click.echo(f"report  {page}\npicture {picture}")
