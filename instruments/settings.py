@@ -67,9 +67,18 @@ class SettingTable:
     def _narrowed(
         self, name: str, limits: Limits | None, tighter: Mapping[str, tuple[float, float]]
     ) -> Limits | None:
-        if name not in tighter or limits is None:
+        if name not in tighter:
             return limits
+        if limits is None:
+            raise NotSupported(
+                self._device, f"{name} has no limits", command=name, expected="a numeric setting"
+            )
         low, high = tighter[name]
+        if high < limits.low or low > limits.high:
+            raise OutOfRange(
+                self._device, "limits beyond those of the device", command=name,
+                expected=limits, last=f"{low:g}..{high:g}",
+            )  # fmt: skip
         return Limits(max(low, limits.low), min(high, limits.high), limits.unit)
 
     def read(self) -> dict[str, Reading]:

@@ -1,14 +1,19 @@
 """The bench: its file, and the instruments that it opens."""
 
 from qnlab.bench.bench import Bench, BenchContext, InstrumentSpec, open_bench
+from qnlab.bench.check import InstrumentCheck, check_bench
 from qnlab.bench.file import BenchFile, load_bench, packaged_benches
+from qnlab.bench.parameters import procedure_parameters
 
 __all__ = [
     "Bench",
     "BenchContext",
     "BenchFile",
+    "InstrumentCheck",
     "InstrumentSpec",
+    "check_bench",
     "load_bench",
     "open_bench",
     "packaged_benches",
+    "procedure_parameters",
 ]

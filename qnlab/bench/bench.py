@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from qnlab.bench.file import BenchFile
 from qnlab.clock import Clock, VirtualClock, WallClock
-from qnlab.errors import BenchError, QnlabError
+from qnlab.errors import BenchError, NotSupported, OutOfRange
 from qnlab.home import home_folder
 from qnlab.plugins import load
 from qnlab.values import Reading
@@ -115,42 +114,30 @@ class Bench:
         )
 
     def safe_state(self) -> None:
-        """Make every instrument safe; all are tried, also when one fails.
+        """Make every instrument safe; all are tried, also when one fails. Works in any thread.
 
         Raises
         ------
         ExceptionGroup
             What failed, after all were tried.
         """
-        _try_all([item.safe_state for item in self.instruments.values()], "safe state")
+        _raise_all("not safe", _try_all(item.safe_state for item in self.instruments.values()))
 
     def close(self) -> None:
-        """Release every instrument, last opened first."""
-        _try_all([item.close for item in reversed(list(self.instruments.values()))], "close")
+        """Make every instrument safe and release it, last opened first; all are tried.
+
+        Raises
+        ------
+        ExceptionGroup
+            What failed, after all were tried.
+        """
+        _raise_all("not closed cleanly", _release(self.instruments))
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with ExitStack() as stack:
-            stack.callback(self.close)
-            stack.callback(self.safe_state)
-
-
-def _try_all(actions: list[Callable[[], None]], what: str) -> None:
-    errors: list[Exception] = []
-    for action in actions:
-        try:
-            action()
-        except (QnlabError, OSError) as error:
-            errors.append(error)
-    if errors:
-        raise ExceptionGroup(f"{what}: {len(errors)} instruments failed", errors)
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 def open_bench(file: BenchFile, *, seed: int | None = None, home: Path | None = None) -> Bench:
@@ -167,35 +154,93 @@ def open_bench(file: BenchFile, *, seed: int | None = None, home: Path | None = 
     Raises
     ------
     BenchError, InstrumentError
-        An instrument cannot be had; what was opened is closed again.
+        An instrument cannot be had as the file wants it; what was opened is made safe and closed.
     """
+    context = bench_context(file, seed)
+    instruments: dict[str, Any] = {}
+    try:
+        for name in file.instruments:
+            connect(file, name, context, instruments)
+    except BaseException as error:
+        for problem in _release(instruments):
+            error.add_note(str(problem))
+        raise
+    home = home_folder() if home is None else home
+    return Bench(file, context.seed, context.clock, home, instruments)
+
+
+def bench_context(file: BenchFile, seed: int | None = None) -> BenchContext:
+    """Clock, seed and world of a bench; every instrument is connected within them."""
     clock: Clock = VirtualClock() if file.bench.clock == "virtual" else WallClock()
     table = dict(file.world or {})
     chosen = int(table.pop("seed", 0))
     chosen = chosen if seed is None else seed
-    where = Path(file.source).name
-    world = (
-        load("worlds", "sim")(table, clock=clock, seed=chosen, where=where) if file.world else None
-    )
-    instruments: dict[str, Any] = {}
-    with ExitStack() as undo:
-        for name, item in file.instruments.items():
-            limits = {
-                key.split(".", 1)[1]: bounds
-                for key, bounds in file.limits.items()
-                if key.split(".", 1)[0] == name
-            }
-            spec = InstrumentSpec(name, **item.model_dump())
-            instrument = load("drivers", item.driver)(
-                spec, BenchContext(clock, chosen, world, limits)
-            )
-            undo.callback(instrument.close)
-            if instrument.role != item.role:
-                raise BenchError(
-                    f"{where}: instruments.{name}.role: {item.address!r} is a {instrument.role}, "
-                    f"not a {item.role}"
-                )
-            instrument.apply(item.settings)
-            instruments[name] = instrument
-        undo.pop_all()
-    return Bench(file, chosen, clock, home_folder() if home is None else home, instruments)
+    world = None
+    if file.world is not None:
+        world = load("worlds", "sim")(table, clock=clock, seed=chosen, where=file.label)
+    return BenchContext(clock, chosen, world, {})
+
+
+def connect(file: BenchFile, name: str, context: BenchContext, opened: dict[str, Any]) -> None:
+    """Connect the instrument `name` of `file` into `opened`, and set it up.
+
+    Raises
+    ------
+    BenchError
+        It is of another role, or cannot be set as the file says.
+    InstrumentError
+        It cannot be reached, or fails.
+    """
+    item = file.instruments[name]
+    prefix = f"{name}."
+    limits = {
+        key.removeprefix(prefix): bounds
+        for key, bounds in file.limits.items()
+        if key.startswith(prefix)
+    }
+    spec = InstrumentSpec(name, **item.model_dump())
+    with _named(file.label, f"limits.{name}"):
+        instrument = load("drivers", item.driver)(spec, replace(context, limits=limits))
+    opened[name] = instrument
+    if instrument.role != item.role:
+        raise BenchError(
+            f"{file.label}: instruments.{name}.role: at address {item.address!r} is a device of "
+            f"role {instrument.role}, not {item.role}"
+        )
+    with _named(file.label, f"instruments.{name}.settings"):
+        instrument.apply(item.settings)
+
+
+@contextmanager
+def _named(label: str, table: str) -> Iterator[None]:
+    """Name file and key of what a driver or an instrument refuses."""
+    try:
+        yield
+    except BenchError as error:
+        raise BenchError(*(f"{label}: {problem}" for problem in error.problems)) from error
+    except (OutOfRange, NotSupported) as error:
+        key = f"{table}.{error.command}" if error.command else table
+        got = "" if error.last is None else f", got {error.last}"
+        problem = f"{error.problem}; expected {error.expected}{got}"
+        raise BenchError(f"{label}: {key}: {problem}") from error
+
+
+def _try_all(actions: Iterable[Callable[[], None]]) -> list[Exception]:
+    errors: list[Exception] = []
+    for action in actions:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - one broken device must not keep others unsafe
+            errors.append(error)
+    return errors
+
+
+def _release(instruments: Mapping[str, Any]) -> list[Exception]:
+    """Make all safe first, then close all; last opened first."""
+    last_first = list(reversed(instruments.values()))
+    return _try_all([i.safe_state for i in last_first] + [i.close for i in last_first])
+
+
+def _raise_all(what: str, errors: list[Exception]) -> None:
+    if errors:
+        raise ExceptionGroup(what, errors)

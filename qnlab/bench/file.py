@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from qnlab.bench.problems import suggestion, validation_problems
+from qnlab.bench.problems import bench_error, suggestion, validation_problems
 from qnlab.bench.quantities import convert_quantities
 from qnlab.errors import BenchError
 from qnlab.plugins import available, load
@@ -71,6 +71,11 @@ class BenchFile(_Table):
     procedures: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @property
+    def label(self) -> str:
+        """Name of the file, as messages give it."""
+        return Path(self.source).name
+
+    @property
     def simulated(self) -> bool:
         """True if the bench has a simulated world."""
         return self.world is not None
@@ -122,7 +127,7 @@ def load_bench(source: str | Path, overrides: Mapping[str, object] | None = None
     if bench is not None:
         problems = dict(_cross_checks(bench)) | problems
     if bench is None or problems:
-        raise BenchError(*(f"{path.name}: {key}: {text}" for key, text in problems.items()))
+        raise bench_error(path.name, problems)
     return bench
 
 

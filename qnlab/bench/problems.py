@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+
+from qnlab.errors import BenchError
 
 _WORDS = {
     "string_type": "a text",
@@ -33,6 +35,11 @@ def suggestion(word: str, known: Iterable[str], what: str) -> str:
     if near:
         return f"did you mean {near[0]}?"
     return f"{what}: {', '.join(names) or 'none'}"
+
+
+def bench_error(where: str, problems: Mapping[str, str]) -> BenchError:
+    """One line ``where: key: problem`` for each key."""
+    return BenchError(*(f"{where}: {key}: {text}" for key, text in problems.items()))
 
 
 def validation_problems(

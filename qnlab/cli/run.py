@@ -13,7 +13,7 @@ from qnlab.cli.output import print_json, print_values
 from qnlab.errors import Aborted, BenchError, ProcedureError, QnlabError
 
 if TYPE_CHECKING:
-    from qnlab.bench import Bench, BenchFile
+    from qnlab.bench import Bench
     from qnlab.cli.interrupt import Interrupts
     from qnlab.cli.progress import ProgressView
     from qnlab.procedure import Procedure
@@ -48,7 +48,7 @@ def run(
 
     Example: qnlab run bb84 --bench bb84-25km --duration 10 --seed 7 --set world.fibre_km=50
     """
-    from qnlab.bench import load_bench, open_bench
+    from qnlab.bench import load_bench, open_bench, procedure_parameters
     from qnlab.cli.interrupt import interrupts
     from qnlab.cli.progress import progress_view
     from qnlab.plugins import load
@@ -56,7 +56,12 @@ def run(
     begin = time.monotonic()
     file = load_bench(bench_name, overrides(settings))
     job: Procedure = load("procedures", procedure)()
-    parameters = procedure_parameters(job, file, duration)
+    table = dict(file.procedures.get(procedure, {}))
+    if duration is not None:
+        if "duration_s" not in job.Parameters.model_fields:
+            raise BenchError(f"--duration: procedure {procedure} has no duration")
+        table["duration_s"] = duration
+    parameters = procedure_parameters(job, file.label, table)
     outcome: dict[str, Any] = {}
     with interrupts() as handling:
         try:
@@ -81,30 +86,6 @@ def run(
         words = (outcome["exit_status"], outcome["reason"], outcome["detail"])
         click.echo(": ".join(word for word in words if word), err=True)
         ctx.exit(INTERRUPTED if outcome["reason"] == "operator" else FAILED)
-
-
-def procedure_parameters(job: Procedure, file: BenchFile, duration_s: float | None) -> Any:
-    """The procedure's parameters as the bench file sets them, and ``--duration``.
-
-    Raises
-    ------
-    BenchError
-        One line a key that the procedure does not know or cannot take.
-    """
-    from pydantic import ValidationError
-
-    from qnlab.bench.problems import bench_error, validation_problems
-
-    table = dict(file.procedures.get(job.name, {}))
-    if duration_s is not None:
-        if "duration_s" not in job.Parameters.model_fields:
-            raise BenchError(f"--duration: procedure {job.name} has no duration")
-        table["duration_s"] = duration_s
-    try:
-        return job.Parameters.model_validate(table)
-    except ValidationError as error:
-        problems = validation_problems(error, job.Parameters, f"procedures.{job.name}")
-        raise bench_error(Path(file.source).name, problems) from None
 
 
 def execute(

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
+from qnlab.bench.problems import bench_error, validation_problems
 from qnlab.clock import Clock
-from qnlab.errors import BenchError
 from qnlab.sim_backends.world.config import WorldConfig
 from qnlab.sim_backends.world.world import World
 
@@ -25,9 +25,5 @@ def create(table: Mapping[str, object], *, clock: Clock, seed: int, where: str) 
     try:
         config = WorldConfig.model_validate(dict(table))
     except ValidationError as error:
-        problems = [
-            f"{where}: world.{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}"
-            for e in error.errors()
-        ]
-        raise BenchError(*problems) from None
+        raise bench_error(where, validation_problems(error, WorldConfig, "world")) from None
     return World(config, clock, seed)
