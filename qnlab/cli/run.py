@@ -10,7 +10,7 @@ import click
 
 from qnlab.cli.options import home_option, json_option, overrides, set_option
 from qnlab.cli.output import print_json, print_values
-from qnlab.errors import Aborted, BenchError, ProcedureError, QnlabError
+from qnlab.errors import Aborted, BenchError, ProcedureError, QnlabError, StoreError
 
 if TYPE_CHECKING:
     from qnlab.bench import Bench
@@ -83,8 +83,8 @@ def run(
         else:
             _print(outcome)
     if outcome["exit_status"] != "success":
-        words = (outcome["exit_status"], outcome["reason"], outcome["detail"])
-        click.echo(": ".join(word for word in words if word), err=True)
+        parts = (outcome["exit_status"], outcome["reason"], outcome["detail"])
+        click.echo(": ".join(part for part in parts if part), err=True)
         ctx.exit(INTERRUPTED if outcome["reason"] == "operator" else FAILED)
 
 
@@ -98,8 +98,6 @@ def execute(
     StoreError
         The run could not even be opened.
     """
-    from qnlab.runs.report import write_report
-
     run: Run | None = None
     status, reason, detail = "success", None, ""
     try:
@@ -132,9 +130,19 @@ def execute(
         "detail": detail,
     }
     rest = {key: value for key, value in run.outcome.items() if key not in first}
-    page, picture = write_report(run.folder)
-    made = {"folder": str(run.folder), "report": str(page), "picture": str(picture)}
-    return {**first, **rest, **made}
+    return {**first, **rest, "folder": str(run.folder), **_report(run.folder)}
+
+
+def _report(folder: Path) -> dict[str, str | None]:
+    """Write the report; a run is what it is also if its report cannot be written."""
+    from qnlab.runs.report import write_report
+
+    try:
+        page, picture = write_report(folder)
+    except (StoreError, OSError) as error:
+        click.echo(f"no report: {error}", err=True)
+        return {"report": None, "picture": None}
+    return {"report": str(page), "picture": str(picture)}
 
 
 def _print(outcome: dict[str, Any]) -> None:
@@ -142,6 +150,6 @@ def _print(outcome: dict[str, Any]) -> None:
     print_values({key: value for key, value in outcome.items() if key not in places})
     click.echo("")
     for key in places:
-        click.echo(f"{key:<8} {outcome[key]}")
+        click.echo(f"{key:<8} {outcome[key] or 'could not be written'}")
     if outcome["simulated"]:
         click.echo("simulated: keys of this run are not secret")
