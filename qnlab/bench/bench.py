@@ -237,7 +237,7 @@ def _try_all(actions: Iterable[Callable[[], None]]) -> list[Exception]:
 
 def _release(instruments: Mapping[str, Any]) -> list[Exception]:
     """Make all safe first, then close all; last opened first."""
-    last_first = list(reversed(instruments.values()))
+    last_first = list(instruments.values())[::-1]
     return _try_all([i.safe_state for i in last_first] + [i.close for i in last_first])
 
 
