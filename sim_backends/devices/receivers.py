@@ -126,10 +126,12 @@ class SimulatedDetector(SimulatedInstrument, SinglePhotonDetector):
 
     def count_rate(self, duration_s: float) -> Reading:
         queue = self._world.tagger.subscribe(frozenset())
-        before = self._port.avalanches
-        self._clock.sleep(duration_s)
-        self._world.sync()
-        self._world.tagger.unsubscribe(queue)
+        try:
+            before = self._port.avalanches
+            self._clock.sleep(duration_s)
+            self._world.sync()
+        finally:
+            self._world.tagger.unsubscribe(queue)
         return self._reading((self._port.avalanches - before) / duration_s, "Hz", "count_rate")
 
     def latched(self) -> bool:
@@ -171,6 +173,11 @@ class SimulatedStream:
             self._port.world.sync()
             waited += step
         return self._queue.chunks.popleft()
+
+    @property
+    def running(self) -> bool:
+        """True until closed."""
+        return self._queue is not None
 
     def close(self) -> None:
         if self._queue is not None:
@@ -249,7 +256,7 @@ class SimulatedTimeTagger(SimulatedInstrument, TimeTagger):
 
     def open_stream(self, channels: Sequence[int] | None = None) -> TagStream:
         stream = SimulatedStream(self.name, self._clock, self._port, self._chosen(channels))
-        self._streams.append(stream)
+        self._streams = [*(s for s in self._streams if s.running), stream]
         return stream
 
     def safe_state(self) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 
 from qnlab.clock import Clock
 from qnlab.errors import InterlockOpen, OutOfRange
-from qnlab.instruments.base import Setting
+from qnlab.instruments.base import Health, Setting
 from qnlab.instruments.roles import (
     Attenuator,
     AttenuatorCapabilities,
@@ -33,7 +33,7 @@ from qnlab.sim_backends.world.ports import (
     PowerMeterPort,
     StatePort,
 )
-from qnlab.values import Limits, Reading
+from qnlab.values import Alarm, Limits, Reading
 
 Tighter = Mapping[str, tuple[float, float]]
 C_BAND = Limits(1.52e-6, 1.57e-6, "m")
@@ -61,6 +61,11 @@ class SimulatedLaser(SimulatedInstrument, LaserSource):
             )
         }
         self._table = SettingTable(name, clock, entries, tighter)
+
+    def health(self) -> Health:
+        if self._port.interlock_open:
+            return Health(Alarm.MAJOR, ("the interlock is open",))
+        return Health(Alarm.NONE)
 
     def emission(self) -> Emission:
         if self._port.interlock_open:
@@ -98,6 +103,10 @@ class SimulatedIntensityModulator(SimulatedInstrument, IntensityModulator):
         )
         self._list_settings()
 
+    def _allowed(self, setting: str) -> Limits:
+        low, high = self._tighter.get(setting, (0.0, 1.0))
+        return Limits(max(low, 0.0), min(high, 1.0))
+
     def _list_settings(self) -> None:
         entries = {}
         unit = Limits(0.0, 1.0)
@@ -106,7 +115,8 @@ class SimulatedIntensityModulator(SimulatedInstrument, IntensityModulator):
                 entries[f"{field}.{k}"] = Entry(
                     "", partial(self._get, field, k), partial(self._set, field, k), unit
                 )
-        self._table = SettingTable(self.name, self._clock, entries, self._tighter)
+        tighter = {name: bounds for name, bounds in self._tighter.items() if name in entries}
+        self._table = SettingTable(self.name, self._clock, entries, tighter)
 
     def _get(self, field: str, k: int) -> float:
         many = self._port.transmissions if field == "transmission" else self._port.probabilities
@@ -147,8 +157,9 @@ class SimulatedIntensityModulator(SimulatedInstrument, IntensityModulator):
                 self.name, "as many probabilities as transmissions are needed", command="configure",
                 expected=len(transmissions), last=len(probabilities),
             )  # fmt: skip
-        for value in (*transmissions, *probabilities):
-            Limits(0.0, 1.0).check(value, device=self.name, setting="configure")
+        for field, values in (("transmission", transmissions), ("probability", probabilities)):
+            for k, value in enumerate(values):
+                self._allowed(f"{field}.{k}").check(value, device=self.name, setting=f"{field}.{k}")
         self._check_probabilities(probabilities)
         self._port.configure(tuple(transmissions), tuple(probabilities))
         self._list_settings()

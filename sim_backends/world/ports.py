@@ -35,7 +35,7 @@ class LaserPort:
     @property
     def emitted_w(self) -> float:
         """Mean power leaving the laser now, W."""
-        return self.power_w if self.emitting else 0.0
+        return self.power_w if self.emitting and not self.interlock_open else 0.0
 
     @property
     def photons_per_pulse(self) -> float:

@@ -217,7 +217,7 @@ class World:
     def _photon_events(
         self, first: int, stop: int, period: float, delay: float
     ) -> npt.NDArray[np.int64]:
-        if stop <= first or not self.laser.emitting:
+        if stop <= first or self.laser.emitted_w <= 0.0:
             return np.empty(0, dtype=np.int64)
         means = self.detected_means()
         expected = float(means.sum(axis=2).max()) * (stop - first)
