@@ -38,8 +38,12 @@ def suggestion(word: str, known: Iterable[str], what: str) -> str:
 
 
 def bench_error(where: str, problems: Mapping[str, str]) -> BenchError:
-    """One line ``where: key: problem`` for each key."""
-    return BenchError(*(f"{where}: {key}: {text}" for key, text in problems.items()))
+    """One line ``where: key: problem`` for each key; what cannot be printed is escaped."""
+    return BenchError(*(_printable(f"{where}: {key}: {text}") for key, text in problems.items()))
+
+
+def _printable(line: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def validation_problems(
