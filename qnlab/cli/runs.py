@@ -20,7 +20,7 @@ def runs() -> None:
 def _summary(folder: Path) -> dict[str, Any]:
     from qnlab.runs import read_documents
 
-    documents = dict(read_documents(folder / "documents.jsonl"))
+    documents = dict(read_documents(folder))
     start, stop = documents.get("start", {}), documents.get("stop", {})
     return {
         "run": folder.name,
@@ -37,7 +37,7 @@ def _summary(folder: Path) -> dict[str, Any]:
 
 
 def _folders(home: Path) -> list[Path]:
-    return sorted(path.parent for path in home.glob("runs/*/*/*/documents.jsonl"))
+    return sorted(path.parent for path in home.glob("runs/*/*/*/start.json"))
 
 
 def _find(home: Path, uid: str) -> Path:

@@ -1,100 +1,247 @@
-"""Event-model documents of a run, appended to ``documents.jsonl``."""
+"""Event-model documents of a run: start.json, events.jsonl, stop.json.
+
+The shapes are those of event-model 1.21 and later (bluesky). ``events.jsonl`` holds one
+``[name, document]`` pair a line: descriptors, events, stream_resource and stream_datum.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from qnlab.clock import Clock
+from qnlab.errors import StoreError
+from qnlab.runs.disk import append, read_json, storing
+
+START, EVENTS, STOP = "start.json", "events.jsonl", "stop.json"
 
 _UNITS = {
-    "_s": "s", "_ps": "ps", "_hz": "Hz", "_bps": "bit/s", "_db": "dB", "_ppb": "1e-9",
-    "_bits": "bit", "_deg": "deg", "_v": "V",
+    "_s": "s", "_ms": "ms", "_us": "us", "_ns": "ns", "_ps": "ps", "_hz": "Hz", "_bps": "bit/s",
+    "_db": "dB", "_dbm": "dBm", "_ppb": "1e-9", "_ppm": "1e-6", "_bits": "bit", "_deg": "deg",
+    "_rad": "rad", "_v": "V", "_a": "A", "_w": "W", "_m": "m", "_nm": "nm", "_km": "km", "_k": "K",
+    "_degc": "degC",
 }  # fmt: skip
 
 
-class DocumentWriter:
-    """Writes ``(name, document)`` lines; `sync` makes them survive a power cut."""
+def unit_of(key: str) -> str:
+    """Unit that the last part of a name stands for; empty if none."""
+    _, mark, suffix = key.rpartition("_")
+    return _UNITS.get(mark + suffix.lower(), "")
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._file = path.open("a", encoding="utf-8")
+
+class EventLog:
+    """Appends documents to ``events.jsonl``; safe to use from several threads.
+
+    A write that fails leaves whole lines only, and no later write is taken.
+    """
+
+    def __init__(self, folder: Path, run_start: str, clock: Clock) -> None:
+        self._folder = folder
+        self._run_start = run_start
         self._clock = clock
+        self._lock = threading.Lock()
         self._descriptors: dict[str, dict[str, Any]] = {}
         self._counts: dict[str, int] = {}
+        self._failure: StoreError | None = None
+        self._dirty = False
+        self._handle = os.open(folder / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
-    def write(self, name: str, document: Mapping[str, Any]) -> None:
-        """Append one document and hand it to the operating system."""
-        self._file.write(json.dumps([name, document], separators=(",", ":")) + "\n")
-        self._file.flush()
+    def event(self, stream: str, data: Mapping[str, object]) -> None:
+        """Append an event; the first one of a stream fixes its fields and their kinds.
 
-    def event(self, run_start: str, stream: str, data: Mapping[str, Any]) -> None:
-        """Append an event, and its descriptor first if the stream is new."""
-        now = self._clock.now()
-        if stream not in self._descriptors:
-            self._descriptors[stream] = {
-                "uid": str(uuid.uuid4()),
-                "run_start": run_start,
-                "time": now,
-                "name": stream,
-                "data_keys": {key: _data_key(stream, key, value) for key, value in data.items()},
-            }
-            self._counts[stream] = 0
-            self.write("descriptor", self._descriptors[stream])
-        known = self._descriptors[stream]["data_keys"]
-        if known.keys() != data.keys():
-            raise ValueError(
-                f"stream {stream!r} has the fields {sorted(known)}, not {sorted(data)}"
+        Raises
+        ------
+        ValueError
+            Other fields or kinds than those of the first event; names stream and field.
+        StoreError
+            The disk does not take it.
+        """
+        values = {key: plain(value, f"{stream}.{key}") for key, value in data.items()}
+        for key, value in values.items():
+            if isinstance(value, dict):
+                raise ValueError(f"stream {stream!r}: field {key!r} is a mapping; record its parts")
+        with self._lock:
+            now = self._clock.now()
+            if stream not in self._descriptors:
+                keys = {key: _data_key(stream, key, value) for key, value in values.items()}
+                self._describe(stream, keys, now)
+            descriptor = self._descriptors[stream]
+            _check_fields(stream, descriptor["data_keys"], values)
+            self._counts[stream] += 1
+            self._append(
+                "event",
+                {
+                    "uid": str(uuid.uuid4()),
+                    "descriptor": descriptor["uid"],
+                    "time": now,
+                    "seq_num": self._counts[stream],
+                    "data": values,
+                    "timestamps": dict.fromkeys(values, now),
+                },
             )
-        self._counts[stream] += 1
-        self.write(
-            "event",
-            {
-                "uid": str(uuid.uuid4()),
-                "descriptor": self._descriptors[stream]["uid"],
-                "time": now,
-                "seq_num": self._counts[stream],
-                "data": dict(data),
-                "timestamps": dict.fromkeys(data, now),
-            },
-        )
+
+    def describe_external(self, stream: str, data_key: Mapping[str, Any]) -> str:
+        """Append the descriptor of a stream whose data lie in files of their own; its uid.
+
+        Raises
+        ------
+        ValueError
+            The run has this stream already.
+        """
+        with self._lock:
+            if stream in self._descriptors:
+                raise ValueError(f"the run has a stream {stream!r} already; take another name")
+            self._describe(stream, {stream: {**data_key, "external": "STREAM:"}}, self._clock.now())
+            return str(self._descriptors[stream]["uid"])
+
+    def external(self, stream: str, documents: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Append the stream_resource and stream_datum of one file."""
+        with self._lock:
+            for name, document in documents:
+                self._append(name, document)
+                if name == "stream_datum":
+                    self._counts[stream] = document["seq_nums"]["stop"] - 1
 
     def counts(self) -> dict[str, int]:
-        """Events a stream."""
-        return dict(self._counts)
+        """Events of each stream so far."""
+        with self._lock:
+            return dict(self._counts)
 
     def sync(self) -> None:
-        """Return when all that was written is on the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Return when all that was appended is on the disk."""
+        with self._lock, storing(self._folder):
+            if self._dirty:
+                os.fsync(self._handle)
+                self._dirty = False
 
     def close(self) -> None:
-        self.sync()
-        self._file.close()
+        """Sync and close."""
+        try:
+            self.sync()
+        finally:
+            os.close(self._handle)
+
+    def _describe(self, stream: str, keys: Mapping[str, Any], now: float) -> None:
+        descriptor = {
+            "uid": str(uuid.uuid4()),
+            "run_start": self._run_start,
+            "time": now,
+            "name": stream,
+            "data_keys": dict(keys),
+        }
+        self._append("descriptor", descriptor)
+        self._descriptors[stream] = descriptor
+        self._counts[stream] = 0
+
+    def _append(self, name: str, document: Mapping[str, Any]) -> None:
+        if self._failure is not None:
+            raise StoreError(*self._failure.args)
+        line = json.dumps([name, document], separators=(",", ":"), allow_nan=False) + "\n"
+        self._dirty = True
+        try:
+            with storing(self._folder):
+                append(self._handle, line.encode())
+        except StoreError as error:
+            self._failure = error
+            raise
 
 
-def _data_key(stream: str, key: str, value: Any) -> dict[str, Any]:
-    first = value[0] if isinstance(value, (list, tuple)) and value else value
-    kind = {bool: "boolean", int: "integer", float: "number", str: "string"}.get(
-        type(first), "number"
+def plain(value: object, where: str) -> Any:
+    """`value` as JSON knows it; numbers that are not finite become null.
+
+    Raises
+    ------
+    ValueError
+        A kind that documents do not hold; names `where` it is.
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item, f"{where}[{k}]") for k, item in enumerate(value)]
+    if isinstance(value, Path):
+        return str(value)
+    raise ValueError(
+        f"{where}: a {type(value).__name__} cannot be stored in a document; "
+        "numbers, texts, truth values, lists and mappings can"
     )
-    array = isinstance(value, (list, tuple))
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "number"
+
+
+def _data_key(stream: str, key: str, value: object) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "source": f"qnlab:{stream}",
-        "dtype": "array" if array else kind,
-        "shape": [len(value)] if array else [],
+        "source": f"run:{stream}.{key}",
+        "dtype": _kind(value),
+        "shape": list(np.shape(value)) if isinstance(value, list) else [],
     }
-    unit = next((unit for suffix, unit in _UNITS.items() if key.endswith(suffix)), None)
+    unit = unit_of(key)
     return described | ({"units": unit} if unit else {})
 
 
-def read_documents(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """All whole documents of a file; a torn last line is left out."""
-    documents = []
-    for line in path.read_bytes().split(b"\n")[:-1]:
-        name, document = json.loads(line)
-        documents.append((name, document))
+def _check_fields(stream: str, keys: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    if keys.keys() != values.keys():
+        raise ValueError(f"stream {stream!r} has the fields {sorted(keys)}, not {sorted(values)}")
+    for key, value in values.items():
+        if value is not None and _kind(value) != keys[key]["dtype"]:
+            raise ValueError(
+                f"stream {stream!r}: field {key!r} holds {keys[key]['dtype']} values, "
+                f"not {_kind(value)}"
+            )
+
+
+def read_documents(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """All documents of a run in order: start, those of events.jsonl, stop if it has ended.
+
+    A torn last line (crashed writer) is left out.
+
+    Raises
+    ------
+    StoreError
+        A file is missing or garbled; the message names file and line.
+    """
+    documents = [("start", read_json(folder / START)), *iterate_events(folder)]
+    if (folder / STOP).exists():
+        documents.append(("stop", read_json(folder / STOP)))
     return documents
+
+
+def iterate_events(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The whole lines of events.jsonl, one at a time.
+
+    Raises
+    ------
+    StoreError
+        A line, not the torn last one, is no document.
+    """
+    path = folder / EVENTS
+    if not path.exists():
+        return
+    with storing(folder), path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                name, document = json.loads(line)
+                yield str(name), dict(document)
+            except (ValueError, TypeError) as error:
+                raise StoreError(f"{path}: line {number}: not a document: {error}") from error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +15,20 @@ from typing import Any
 
 from qnlab.clock import Clock
 from qnlab.errors import Aborted, StoreError
-from qnlab.runs.documents import DocumentWriter
+from qnlab.runs.disk import storing, sync_folder, write_json
+from qnlab.runs.documents import EVENTS, START, STOP, EventLog, plain
+from qnlab.runs.manifest import Manifest
+from qnlab.runs.ownership import Ownership
+from qnlab.runs.recorder import TagRecorder
 from qnlab.values import Reading
 
 Progress = Callable[[float | None, str], None]
+
+SYNC_PERIOD_S = 1.0
+"""What was written is on the disk at most this much later; `Run.sync` does not wait for it."""
+
+_RESERVE = "reserve"
+_RESERVE_BYTES = 1 << 20
 
 
 class Run:
@@ -27,29 +38,75 @@ class Run:
     ----------
     uid : str
     folder : Path
-        Holds ``documents.jsonl`` and the report.
+        Holds the documents, tag files, manifest and report of the run.
+    outcome : dict
+        What was given to `result`, and after the end ``exit_status`` and ``reason``.
     """
 
-    def __init__(self, uid: str, folder: Path, documents: DocumentWriter) -> None:
+    def __init__(self, uid: str, folder: Path, clock: Clock) -> None:
         self.uid = uid
         self.folder = folder
-        self._documents = documents
-        self._lock = threading.Lock()
+        self.outcome: dict[str, Any] = {}
+        self._clock = clock
+        self._events = EventLog(folder, uid, clock)
+        self._manifest = Manifest(folder)
+        self._recorders: dict[str, TagRecorder] = {}
+        self._numbers = itertools.count(1)
         self._cleanups: list[tuple[Callable[..., object], tuple[object, ...]]] = []
         self._listeners: list[Progress] = []
         self._abort: Aborted | None = None
-        self._running = threading.Event()
-        self._running.set()
-        self.outcome: dict[str, Any] = {}
+        self._going = threading.Event()
+        self._going.set()
+        self._syncer = _Syncer(self.sync)
+        self._syncer.start()
 
     def record(self, stream: str, **data: object) -> None:
-        """Append an event to a stream; the first one fixes its fields."""
-        with self._lock:
-            self._documents.event(self.uid, stream, data)
+        """Append an event to a stream; the first one fixes its fields and their kinds.
+
+        Raises
+        ------
+        ValueError
+            Other fields than those of the first event, or a kind that documents do not hold.
+        StoreError
+            The disk does not take it.
+        """
+        self._events.event(stream, data)
 
     def result(self, values: Mapping[str, object]) -> None:
-        """Keep `values` in the stop document, whatever happens next."""
-        self.outcome.update(values)
+        """Keep `values` for the stop document, whatever happens next.
+
+        Raises
+        ------
+        ValueError
+            A value that documents do not hold; names it.
+        """
+        self.outcome.update(plain(values, "result"))
+
+    def recorder(self, stream: str) -> TagRecorder:
+        """Recorder of a tag stream, made at the first call; the run closes it.
+
+        Raises
+        ------
+        StoreError
+            The disk does not take it.
+        """
+        if stream not in self._recorders:
+            self._recorders[stream] = TagRecorder(
+                self.folder, stream, self._events, self._manifest, self._numbers
+            )
+        return self._recorders[stream]
+
+    def sync(self) -> None:
+        """Return when all that was recorded is on the disk: it is acknowledged then.
+
+        Raises
+        ------
+        StoreError
+            The disk does not take it.
+        """
+        self._events.sync()
+        for recorder in list(self._recorders.values()):
+            recorder.sync()
 
     def on_progress(self, listener: Progress) -> None:
         """Call ``listener(fraction, message)`` at every checkpoint."""
@@ -61,29 +118,68 @@ class Run:
         Raises
         ------
         Aborted
+        StoreError
+            What was recorded before could not be brought to the disk.
         """
         for listener in self._listeners:
             listener(fraction, message)
-        self._running.wait()
+        self._going.wait()
+        if self._syncer.failure is not None:
+            raise StoreError(*self._syncer.failure.args)
         if self._abort is not None:
             raise self._abort
 
     def pause(self) -> None:
-        """Hold the run at its next checkpoint."""
-        self._running.clear()
+        """Hold the run at its next checkpoint; safe to call from anywhere."""
+        self._going.clear()
 
     def resume(self) -> None:
-        """Let a paused run go on."""
-        self._running.set()
+        """Let a paused run go on; safe to call from anywhere."""
+        self._going.set()
 
     def abort(self, reason: str, detail: str = "") -> None:
         """End the run at its next checkpoint; safe to call from anywhere."""
         self._abort = Aborted(reason, detail)
-        self._running.set()
+        self._going.set()
 
     def cleanup(self, action: Callable[..., object], *args: object) -> None:
         """Do ``action(*args)`` when the run ends; last registered first, all are tried."""
         self._cleanups.append((action, args))
+
+    def _end(self, failure: BaseException | None) -> None:
+        """Clean up, close all files and write the stop document last.
+
+        Raises
+        ------
+        StoreError
+            Something that was recorded, or the stop document, is not on the disk.
+        """
+        problems = self._clean_up()
+        self._syncer.stop()
+        unstored = self._close_files()
+        status, reason = _verdict(failure, problems, unstored)
+        try:
+            with storing(self.folder):
+                (self.folder / _RESERVE).unlink(missing_ok=True)
+                self._manifest.add(EVENTS)
+                write_json(
+                    self.folder / STOP,
+                    {
+                        "uid": str(uuid.uuid4()),
+                        "run_start": self.uid,
+                        "time": self._clock.now(),
+                        "exit_status": status,
+                        "reason": reason,
+                        "num_events": self._events.counts(),
+                        "cause": _words(failure or unstored),
+                        "cleanup_errors": problems,
+                        "result": plain(self.outcome, "result"),
+                    },
+                )
+        finally:
+            self.outcome |= {"exit_status": status} | ({"reason": reason} if reason else {})
+        if unstored is not None:
+            raise unstored
 
     def _clean_up(self) -> list[str]:
         problems = []
@@ -91,9 +187,66 @@ class Run:
             action, args = self._cleanups.pop()
             try:
                 action(*args)
-            except Exception as error:  # noqa: BLE001 - all are tried, each failure is kept
-                problems.append(f"{type(error).__name__}: {error}")
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - all are tried
+                problems.append(_words(error))
         return problems
+
+    def _close_files(self) -> StoreError | None:
+        """Close all, also when one fails; the first failure."""
+        failure = self._syncer.failure
+        for close in (*(r.close for r in self._recorders.values()), self._events.close):
+            try:
+                close()
+            except StoreError as error:
+                failure = failure or error
+        return failure
+
+
+class _Syncer(threading.Thread):
+    """Brings to the disk what a run has written, once a period, until stopped."""
+
+    def __init__(self, sync: Callable[[], None]) -> None:
+        super().__init__(name="run-sync", daemon=True)
+        self._sync = sync
+        self._stopped = threading.Event()
+        self.failure: StoreError | None = None
+
+    def run(self) -> None:
+        pause = SYNC_PERIOD_S
+        while not self._stopped.wait(pause):
+            begin = time.monotonic()
+            try:
+                self._sync()
+            except StoreError as error:
+                self.failure = error
+                return
+            pause = max(0.0, SYNC_PERIOD_S - (time.monotonic() - begin))
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join()
+
+
+def _verdict(
+    failure: BaseException | None, problems: list[str], unstored: StoreError | None
+) -> tuple[str, str]:
+    if isinstance(failure, Aborted):
+        return "abort", failure.reason
+    if isinstance(failure, KeyboardInterrupt):
+        return "abort", "operator"
+    if failure is not None:
+        return "fail", type(failure).__name__
+    if unstored is not None:
+        return "fail", type(unstored).__name__
+    return ("fail", "clean_up") if problems else ("success", "")
+
+
+def _words(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    if isinstance(error, BaseExceptionGroup):
+        return f"{error.message}: " + "; ".join(map(_words, error.exceptions))
+    return f"{type(error).__name__}: {error}"
 
 
 @contextmanager
@@ -110,94 +263,76 @@ def start_run(
 ) -> Iterator[Run]:
     """Open a run; leaving the block writes its stop document, whatever happened in it.
 
+    The start document is on the disk before the block begins. A run that raised is never a
+    success; what it raised goes on to the caller.
+
+    Parameters
+    ----------
+    home : Path
+        The run folder is ``home/runs/YYYY/MM/<uid>``, by the date in UTC.
+    settings : mapping of str to Reading
+        Settings of the whole bench, by ``instrument.setting``.
+
     Raises
     ------
     StoreError
-        The run folder cannot be written.
+        The run folder cannot be written, or something recorded is not on the disk at the end.
     """
     uid = str(uuid.uuid4())
     today = datetime.now(UTC)
     folder = home / "runs" / f"{today:%Y}" / f"{today:%m}" / uid
-    try:
+    with storing(folder):
         folder.mkdir(parents=True)
-        documents = DocumentWriter(folder / "documents.jsonl", clock)
-        documents.write(
-            "start",
-            {
-                "uid": uid,
-                "time": clock.now(),
-                "procedure": procedure,
-                "parameters": json.loads(json.dumps(dict(parameters), default=str)),
-                "bench": bench,
-                "seed": seed,
-                "simulated": simulated,
-                "started": today.isoformat(),
-                "settings": {key: _plain(reading) for key, reading in settings.items()},
-            },
-        )
-        documents.sync()
-    except OSError as error:
-        raise StoreError(f"{folder}: the run cannot be stored: {error}") from error
-    run = Run(uid, folder, documents)
-    status, cause = "success", ""
+        owner = Ownership(folder)
     try:
-        yield run
-    except Aborted as error:
-        status, cause = "abort", str(error)
-        run.result({"reason": error.reason})
-        raise
-    except KeyboardInterrupt:
-        status, cause = "abort", "operator: interrupted"
-        run.result({"reason": "operator"})
-        raise
-    except BaseException as error:
-        status, cause = "fail", f"{type(error).__name__}: {error}"
-        raise
-    finally:
-        problems = run._clean_up()
-        if problems and status == "success":
-            status, cause = "fail", "clean-up failed"
-        run.outcome["exit_status"] = status
-        _stop(run, documents, clock, status, cause, problems)
-
-
-def _stop(
-    run: Run, documents: DocumentWriter, clock: Clock, status: str, cause: str, problems: list[str]
-) -> None:
-    try:
-        documents.write(
-            "stop",
-            {
-                "uid": str(uuid.uuid4()),
-                "run_start": run.uid,
-                "time": clock.now(),
-                "exit_status": status,
-                "reason": cause,
-                "num_events": documents.counts(),
-                "cleanup_errors": problems,
-                "result": json.loads(json.dumps(run.outcome, default=str)),
-            },
-        )
-        documents.close()
-    except OSError as error:
-        raise StoreError(f"{run.folder}: the run could not be closed: {error}") from error
-    _sync_folder(run.folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
+        with storing(folder):
+            _fill(folder / _RESERVE, _RESERVE_BYTES)
+            write_json(
+                folder / START,
+                {
+                    "uid": uid,
+                    "time": clock.now(),
+                    "procedure": procedure,
+                    "parameters": plain(parameters, "parameters"),
+                    "bench": bench,
+                    "seed": seed,
+                    "simulated": simulated,
+                    "started": today.isoformat(),
+                    "settings": {
+                        key: _described(reading, clock) for key, reading in settings.items()
+                    },
+                },
+            )
+            sync_folder(folder.parent)
+            run = Run(uid, folder, clock)
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            yield run
+        except BaseException as error:
+            try:
+                run._end(error)
+            except StoreError as unstored:
+                error.add_note(str(unstored))
+            raise
+        run._end(None)
+    finally:
+        (folder / _RESERVE).unlink(missing_ok=True)
+        owner.release()
 
 
-def _plain(reading: Reading) -> dict[str, object]:
+def _fill(path: Path, size: int) -> None:
+    """Set disk space aside, to be freed for the last documents when the disk is full."""
+    with path.open("wb") as file:
+        file.write(bytes(size))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _described(reading: Reading, clock: Clock) -> dict[str, object]:
     return {
-        "value": reading.value,
+        "value": plain(reading.value, reading.source),
         "unit": reading.unit,
         "time_s": reading.time_s,
+        "age_s": clock.now() - reading.time_s,
         "source": reading.source,
         "alarm": reading.alarm.name.lower(),
     }

@@ -59,14 +59,14 @@ def test_both_sites_hold_the_same_keys_under_the_same_ids(good):
 
 def test_no_document_holds_a_long_binary_string(good):
     _, _, folder, _ = good
-    text = (folder / "documents.jsonl").read_text()
+    text = "".join((folder / n).read_text() for n in ("start.json", "events.jsonl", "stop.json"))
     longest = max(len(part) for part in text.replace('"', " ").replace(",", " ").split())
     assert longest < 120
 
 
 def test_the_documents_tell_the_story_in_order(good):
     _, outcome, folder, _ = good
-    documents = read_documents(folder / "documents.jsonl")
+    documents = read_documents(folder)
     assert documents[0][0] == "start"
     assert documents[-1][0] == "stop"
     assert documents[-1][1]["result"]["secret_bits"] == outcome["secret_bits"]
@@ -108,6 +108,6 @@ def test_full_intercept_resend_leaves_no_key_and_names_why(tmp_path):
     assert error is not None
     assert error.reason == "qber_abort"
     assert outcome["keys_deposited"] == outcome["secret_bits"] == 0
-    stop = read_documents(folder / "documents.jsonl")[-1][1]
+    stop = read_documents(folder)[-1][1]
     assert stop["exit_status"] == "abort"
     assert "qber_abort" in stop["reason"]

@@ -1,0 +1,308 @@
+"""Files of time tags: live segments (Arrow IPC streams) and sealed ones (Parquet).
+
+A record batch of a live segment is one `TagChunk`: the columns ``t`` (int64, ps) and ``ch``
+(uint8), and in its metadata the rest of the chunk as JSON and a CRC-32 of all three. A sealed
+segment holds the same rows in larger groups, the chunks' JSON in the metadata of the file, and its
+SHA-256 in the manifest of the run.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from qnlab.errors import FormatError, StoreError
+from qnlab.runs.disk import append
+from qnlab.tags.chunk import Gap, Marker, TagChunk
+
+LIVE, SEALED = ".arrows", ".parquet"
+MIMETYPE = "application/vnd.apache.parquet"
+
+_COLUMNS = [pa.field("t", pa.int64(), nullable=False), pa.field("ch", pa.uint8(), nullable=False)]
+_GROUP_ROWS = 1 << 20
+_BINARY = getattr(os, "O_BINARY", 0)
+_CHUNK, _CRC, _STREAM, _CHUNKS = b"qnlab.chunk", b"qnlab.crc32", b"qnlab.stream", b"qnlab.chunks"
+
+
+def segment_name(number: int, suffix: str) -> str:
+    """File name of a segment; numbers count up over all streams of a run."""
+    return f"tags-{number:06d}{suffix}"
+
+
+def segment_number(path: Path) -> int:
+    """Number in a segment's file name."""
+    return int(path.name.removesuffix(path.suffix).rpartition("-")[2])
+
+
+def _schema(stream: str) -> Any:
+    return pa.schema(_COLUMNS, metadata={_STREAM: stream.encode()})
+
+
+class LiveSegment:
+    """The segment that is being written: whole chunks only, also when the disk is full."""
+
+    def __init__(self, path: Path, stream: str) -> None:
+        self.path = path
+        self.chunks = 0
+        self.size = 0
+        self._schema = _schema(stream)
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o644)
+        self._message = io.BytesIO()
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        self._writer = pa.ipc.new_stream(self._message, self._schema, options=options)
+
+    def write(self, chunk: TagChunk) -> None:
+        """Append a chunk and hand it to the operating system."""
+        t, ch = np.ascontiguousarray(chunk.t), np.ascontiguousarray(chunk.ch)
+        batch = pa.record_batch([pa.array(t), pa.array(ch)], schema=self._schema)
+        described = _described(chunk)
+        crc = str(_crc(described, t, ch)).encode()
+        self._writer.write_batch(batch, custom_metadata={_CHUNK: described, _CRC: crc})
+        self._append()
+        self.chunks += 1
+
+    def sync(self) -> None:
+        """Return when all that was written is on the disk."""
+        os.fsync(self._handle)
+
+    def close(self) -> None:
+        """End the stream, bring it to the disk and close the file."""
+        try:
+            self._writer.close()
+            self._append()
+            self.sync()
+        finally:
+            os.close(self._handle)
+
+    def _append(self) -> None:
+        message = self._message.getvalue()
+        self._message.seek(0)
+        self._message.truncate()
+        append(self._handle, message)
+        self.size += len(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """How a live segment ends: `torn_bytes` after the last whole chunk could not be read."""
+
+    chunks: int
+    torn_bytes: int
+
+
+def segment_stream(path: Path) -> str | None:
+    """Stream that a segment belongs to; None if the file was torn before it could say so.
+
+    Raises
+    ------
+    StoreError
+        A sealed segment that cannot be read.
+    """
+    if path.suffix == SEALED:
+        with _open_sealed(path) as file:
+            return str(file.schema_arrow.metadata[_STREAM].decode())
+    with pa.OSFile(str(path)) as source:
+        try:
+            metadata = pa.ipc.open_stream(source).schema.metadata
+        except (pa.ArrowException, OSError):
+            return None
+    return str(metadata[_STREAM].decode())
+
+
+def read_live(path: Path) -> Iterator[TagChunk | Tail]:
+    """Whole chunks of a live segment, then its `Tail`.
+
+    Raises
+    ------
+    FormatError
+        A chunk is whole but its checksum is wrong; names the byte at which it begins.
+    """
+    size = path.stat().st_size
+    chunks = good = 0
+    with pa.OSFile(str(path)) as source:
+        try:
+            reader = pa.ipc.open_stream(source)
+            good = source.tell()
+            while True:
+                batch, metadata = reader.read_next_batch_with_custom_metadata()
+                yield _checked(batch, metadata, path, good)
+                chunks, good = chunks + 1, source.tell()
+        except StopIteration:
+            good = source.tell()
+        except (pa.ArrowException, OSError):
+            pass
+    yield Tail(chunks, max(size - good, 0))
+
+
+def _checked(batch: Any, metadata: Any, path: Path, offset: int) -> TagChunk:
+    t = batch.column(0).to_numpy()
+    ch = batch.column(1).to_numpy()
+    if _CHUNK not in (metadata or {}) or _CRC not in metadata:
+        raise FormatError(path, offset, "a record without the description of its chunk")
+    if metadata[_CRC] != str(_crc(metadata[_CHUNK], t, ch)).encode():
+        raise FormatError(path, offset, "the checksum of a chunk is wrong; the file was changed")
+    return _chunk(json.loads(metadata[_CHUNK]), t, ch)
+
+
+def seal(live: Path, stream: str) -> tuple[Path, dict[str, Any]]:
+    """Turn a live segment into a sealed one; the live one stays.
+
+    Returns
+    -------
+    path : Path
+        The sealed segment, on the disk and under its final name.
+    facts : dict
+        ``stream``, ``chunks``, ``rows``, ``first_seq``, and ``torn_bytes`` if the end was torn.
+
+    Raises
+    ------
+    FormatError
+        A chunk's checksum is wrong.
+    OSError
+        The disk does not take it; nothing is left of the attempt.
+    """
+    sealed = live.with_suffix(SEALED)
+    part = sealed.with_name(sealed.name + ".part")
+    try:
+        with part.open("wb") as file:
+            facts = _write_sealed(file, live, stream)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(sealed)
+    except (OSError, FormatError):
+        part.unlink(missing_ok=True)
+        raise
+    return sealed, facts
+
+
+def _write_sealed(file: Any, live: Path, stream: str) -> dict[str, Any]:
+    described: list[dict[str, Any]] = []
+    facts: dict[str, Any] = {"stream": stream, "chunks": 0, "rows": 0, "first_seq": None}
+    schema = _schema(stream)
+    with pq.ParquetWriter(
+        file,
+        schema,
+        compression="zstd",
+        use_dictionary=False,
+        column_encoding={"t": "DELTA_BINARY_PACKED", "ch": "PLAIN"},
+    ) as writer:
+        waiting: list[TagChunk] = []
+        rows = 0
+        for item in read_live(live):
+            if isinstance(item, Tail):
+                facts |= {"torn_bytes": item.torn_bytes} if item.torn_bytes else {}
+                break
+            described.append({"rows": len(item), **json.loads(_described(item))})
+            waiting.append(item)
+            rows += len(item)
+            if rows >= _GROUP_ROWS:
+                _write_group(writer, schema, waiting)
+                facts["rows"] += rows
+                waiting, rows = [], 0
+        if waiting:
+            _write_group(writer, schema, waiting)
+            facts["rows"] += rows
+        writer.add_key_value_metadata({_CHUNKS: json.dumps(described).encode()})
+    facts["chunks"] = len(described)
+    facts["first_seq"] = described[0]["seq"] if described else None
+    return facts
+
+
+def _write_group(writer: Any, schema: Any, chunks: list[TagChunk]) -> None:
+    t = np.concatenate([chunk.t for chunk in chunks])
+    ch = np.concatenate([chunk.ch for chunk in chunks])
+    table = pa.table([pa.array(t), pa.array(ch)], schema=schema)
+    writer.write_table(table, row_group_size=max(len(t), 1))
+
+
+def read_sealed(path: Path) -> Iterator[TagChunk]:
+    """Chunks of a sealed segment, as they were written.
+
+    Raises
+    ------
+    StoreError
+        The file is garbled, or its rows are not those of its chunks.
+    """
+    with _open_sealed(path) as file:
+        described = json.loads(file.metadata.metadata[_CHUNKS])
+        if sum(d["rows"] for d in described) != file.metadata.num_rows:
+            raise StoreError(f"{path}: its chunks and its rows differ in number")
+        rows = _Rows(file, path)
+        for facts in described:
+            yield _chunk(facts, *rows.take(facts["rows"]))
+
+
+class _Rows:
+    """Rows of a Parquet file in pieces of any size, one row group in memory at a time."""
+
+    def __init__(self, file: Any, path: Path) -> None:
+        self._file = file
+        self._path = path
+        self._group = 0
+        self._t = np.empty(0, np.int64)
+        self._ch = np.empty(0, np.uint8)
+
+    def take(self, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+        while len(self._t) < count:
+            self._load()
+        t, ch = self._t[:count], self._ch[:count]
+        self._t, self._ch = self._t[count:], self._ch[count:]
+        return t, ch
+
+    def _load(self) -> None:
+        try:
+            table = self._file.read_row_group(self._group, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise StoreError(f"{self._path}: row group {self._group}: {error}") from error
+        self._group += 1
+        self._t = np.concatenate([self._t, table.column("t").to_numpy()])
+        self._ch = np.concatenate([self._ch, table.column("ch").to_numpy()])
+
+
+def _open_sealed(path: Path) -> Any:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from error
+
+
+def _crc(described: bytes, t: npt.NDArray[np.int64], ch: npt.NDArray[np.uint8]) -> int:
+    return zlib.crc32(ch, zlib.crc32(t, zlib.crc32(described)))
+
+
+def _described(chunk: TagChunk) -> bytes:
+    return json.dumps(
+        {
+            "t_begin": chunk.t_begin,
+            "t_end": chunk.t_end,
+            "seq": chunk.seq,
+            "clock_id": chunk.clock_id,
+            "gaps": [[g.begin_ps, g.end_ps, list(g.missed.items())] for g in chunk.gaps],
+            "markers": [[m.time_ps, m.kind, m.detail] for m in chunk.markers],
+        },
+        separators=(",", ":"),
+    ).encode()
+
+
+def _chunk(facts: dict[str, Any], t: npt.NDArray[np.int64], ch: npt.NDArray[np.uint8]) -> TagChunk:
+    return TagChunk(
+        t=t,
+        ch=ch,
+        t_begin=facts["t_begin"],
+        t_end=facts["t_end"],
+        seq=facts["seq"],
+        clock_id=facts["clock_id"],
+        gaps=tuple(Gap(begin, end, dict(missed)) for begin, end, missed in facts["gaps"]),
+        markers=tuple(Marker(*marker) for marker in facts["markers"]),
+    )
