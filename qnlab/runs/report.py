@@ -7,7 +7,6 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qnlab.errors import StoreError
 from qnlab.runs.documents import read_documents
 
 if TYPE_CHECKING:
@@ -38,12 +37,7 @@ def write_report(folder: Path) -> tuple[Path, Path]:
     StoreError
         The folder holds no run.
     """
-    try:
-        documents = read_documents(folder / "documents.jsonl")
-    except OSError as error:
-        raise StoreError(f"{folder}: no run to report on: {error}") from error
-    if not documents or documents[0][0] != "start":
-        raise StoreError(f"{folder}: documents.jsonl does not begin with a start document")
+    documents = read_documents(folder)
     start = documents[0][1]
     stop = documents[-1][1] if documents[-1][0] == "stop" else None
     picture = folder / "report.png"
