@@ -33,8 +33,13 @@ def overrides(settings: Iterable[str]) -> dict[str, object]:
         key, sign, text = item.partition("=")
         if not sign or not key:
             raise BenchError(f"--set {item!r}: needs KEY=VALUE, such as world.fibre_km=50")
-        try:
-            found[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[key.strip()] = text.strip()
+        found[key.strip()] = _value(text)
     return found
+
+
+def _value(text: str) -> object:
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+    return table["value"] if len(table) == 1 else text.strip()

@@ -14,7 +14,10 @@ from qnlab.errors import StoreError
 
 @click.group()
 def runs() -> None:
-    """List and show runs."""
+    """List and show runs.
+
+    Example: qnlab runs list
+    """
 
 
 def _summary(folder: Path) -> dict[str, Any]:

@@ -278,7 +278,7 @@ def _open_sealed(path: Path) -> Any:
 
 
 def _crc(described: bytes, t: npt.NDArray[np.int64], ch: npt.NDArray[np.uint8]) -> int:
-    return zlib.crc32(ch, zlib.crc32(t, zlib.crc32(described)))
+    return zlib.crc32(ch.data, zlib.crc32(t.data, zlib.crc32(described)))
 
 
 def _described(chunk: TagChunk) -> bytes:
