@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,6 @@ from qnlab.procedures.qkd import messages as m
 from qnlab.procedures.qkd.amplification import amplification_seed, toeplitz_hash
 from qnlab.procedures.qkd.authentication import Transcript
 from qnlab.procedures.qkd.cascade import CascadeAlice
-from qnlab.procedures.qkd.channel import ChannelClosed, Conversation
 from qnlab.procedures.qkd.messages import MessageError
 from qnlab.procedures.qkd.session import Bb84Parameters, SiteStore
 from qnlab.procedures.qkd.verification import verification_tag
@@ -22,18 +22,35 @@ from qnlab.procedures.qkd.verification import verification_tag
 Bytes = npt.NDArray[np.uint8]
 
 
+class _Stage(StrEnum):
+    """How far a block is; each is reached from the one before, once."""
+
+    PLANNED = "planned"
+    SIFTED = "sifted"
+    RECONCILING = "being reconciled"
+    VERIFIED = "verified"
+    ACCEPTED = "accepted"
+    DEPOSITED = "deposited"
+
+
 @dataclass
 class _Block:
     """What Alice knows of the block in hand."""
 
     plan: m.BlockPlan
-    key: Bytes | None = None
-    cascade: CascadeAlice | None = None
-    verified: bool = False
+    stage: _Stage = _Stage.PLANNED
+    key: Bytes = field(default_factory=lambda: np.empty(0, dtype=np.uint8))
+    cascade: CascadeAlice = field(init=False)
+    seed: bytes = b""
+
+    @property
+    def end(self) -> int:
+        """First pulse after the block."""
+        return self.plan.first + self.plan.count
 
 
 class Alice:
-    """Serves one session.
+    """Answers one session, message by message; she never waits for Bob.
 
     Parameters
     ----------
@@ -41,8 +58,6 @@ class Alice:
         What her calibrated source sends.
     intensity, state : IntensityModulator, StateModulator
         Her modulators, asked for their records.
-    conversation : Conversation
-        Her end of the channel.
     transcript : Transcript
         Authenticates what is said.
     store : SiteStore
@@ -56,7 +71,6 @@ class Alice:
         source: m.Source,
         intensity: IntensityModulator,
         state: StateModulator,
-        conversation: Conversation,
         transcript: Transcript,
         store: SiteStore,
         parameters: Bb84Parameters,
@@ -67,7 +81,6 @@ class Alice:
         self._source = source
         self._intensity = intensity
         self._state = state
-        self._conversation = conversation
         self._transcript = transcript
         self._store = store
         self._parameters = parameters
@@ -77,50 +90,53 @@ class Alice:
         self._sifted_to = 0
         self._block: _Block | None = None
 
-    def serve(self) -> None:
-        """Answer until Bob says goodbye.
+    def answer(self, message: m.Message) -> Iterator[m.Message]:
+        """Answers to a message of Bob, in order; none to a goodbye.
 
         Raises
         ------
         MessageError
             Bob asked for what the protocol does not allow now.
-        ChannelClosed
-            Bob went without a goodbye.
+        AuthenticationFailed
+            What Bob said is not what reached her.
         """
-        while True:
-            message = self._conversation.receive()
-            if isinstance(message, m.Goodbye):
-                return
-            answer = self._answer(message)
-            if answer is not None:
-                self._conversation.send(answer)
-
-    def _answer(self, message: m.Message) -> m.Message | None:
         match message:
             case m.Hello():
-                return self._hello(message)
+                yield self._hello(message)
             case m.RevealPattern():
-                return self._reveal_pattern(message)
+                yield self._reveal_pattern(message)
             case m.RevealPulses():
-                return self._reveal_pulses(message)
+                yield self._reveal_pulses(message)
             case m.BlockPlan():
-                return self._plan(message)
+                yield self._plan(message)
             case m.Detections():
-                return self._sift(message)
+                yield self._sift(message)
             case m.Reconcile():
-                return self._reconcile(message)
+                yield self._reconcile(message)
             case m.ParityQuestions():
-                return self._parities(message)
+                yield self._parities(message)
             case m.VerifyRequest():
-                return self._verify(message)
+                yield self._verify(message)
             case m.Reject():
-                self._block = None
-                return m.Dropped(message.block)
+                yield self._drop(message)
             case m.Accept():
-                self._amplify(message)
-                return None
+                yield self._accept(message)
+            case m.TranscriptTag():
+                yield self._amplify(message)
+            case m.Confirm():
+                yield self._confirm(message)
+            case m.Goodbye():
+                return
             case _:
                 raise MessageError(f"Alice does not answer {type(message).__name__}")
+
+    def leave(self) -> None:
+        """End the session: a block that Bob has not confirmed is discarded."""
+        block, self._block = self._block, None
+        if block is not None and block.stage is _Stage.DEPOSITED:
+            self._store.discard(self._block_name(block.plan.block))
+
+    # --- what may be revealed -----------------------------------------------------------------
 
     def _hello(self, message: m.Hello) -> m.Source:
         if message.version != m.VERSION:
@@ -146,12 +162,19 @@ class Alice:
     def _give_up(self, first: int, end: int) -> None:
         """Pulses of a block that is planned or done are never revealed."""
         block = self._block
-        planned = block is not None and first < block.plan.first + block.plan.count
-        if first < 0 or first < self._sifted_to or (planned and block and end > block.plan.first):
+        planned = block is not None and first < block.end and end > block.plan.first
+        if first < 0 or first < self._sifted_to or planned:
             raise MessageError(f"pulses {first}..{end} belong to a key block and stay secret")
         self._revealed_to = max(self._revealed_to, end)
 
+    # --- one block ----------------------------------------------------------------------------
+
     def _plan(self, message: m.BlockPlan) -> m.PlanNoted:
+        if self._block is not None:
+            raise MessageError(
+                f"block {message.block} cannot be planned while block {self._block.plan.block} "
+                f"is {self._block.stage}"
+            )
         if message.first < max(self._revealed_to, self._sifted_to) or message.count <= 0:
             raise MessageError(
                 f"block {message.block} begins at pulse {message.first}, but pulses before "
@@ -160,26 +183,27 @@ class Alice:
         self._block = _Block(message)
         return m.PlanNoted(message.block)
 
-    def _current(self, block: int) -> _Block:
-        if self._block is None or self._block.plan.block != block:
+    def _current(self, block: int, stage: _Stage) -> _Block:
+        current = self._block
+        if current is None or current.plan.block != block:
             raise MessageError(f"block {block} is not in hand")
-        return self._block
+        if current.stage is not stage:
+            raise MessageError(f"block {block} is {current.stage}; {stage} is needed for this")
+        return current
 
     def _sift(self, message: m.Detections) -> m.Sifted:
-        block = self._current(message.block)
-        if block.key is not None:
-            raise MessageError(f"block {message.block} was sifted before")
+        block = self._current(message.block, _Stage.PLANNED)
         pulses = m.unpack_indices(message.pulses)
-        end = block.plan.first + block.plan.count
-        if len(pulses) and not (block.plan.first <= pulses[0] and pulses[-1] < end):
+        if len(pulses) and not (block.plan.first <= pulses[0] and pulses[-1] < block.end):
             raise MessageError(f"detections outside the pulses of block {message.block}")
         bases = m.unpack_bits(message.bases, len(pulses))
+        m.unpack_bits(message.test_bits, int(np.count_nonzero(bases)))
         states = self._state.record(pulses)
         matches = (states >> 1) == bases
         test = matches & (bases == 1)
-        m.unpack_bits(message.test_bits, int((bases == 1).sum()))
         block.key = states[matches & (bases == 0)] & 1
-        self._sifted_to = end
+        block.stage = _Stage.SIFTED
+        self._sifted_to = block.end
         return m.Sifted(
             block=message.block,
             matches=m.pack_bits(matches.astype(np.uint8)),
@@ -189,20 +213,19 @@ class Alice:
         )
 
     def _reconcile(self, message: m.Reconcile) -> m.ReconcileReady:
-        block = self._current(message.block)
-        if block.key is None or block.cascade is not None:
-            raise MessageError(f"block {message.block} is not ready to be reconciled")
+        block = self._current(message.block, _Stage.SIFTED)
         block.cascade = CascadeAlice(
             block.key,
             qber_estimate=message.qber_estimate,
             seed=message.seed,
             preset=self._parameters.reconciliation,
         )
+        block.stage = _Stage.RECONCILING
         return m.ReconcileReady(message.block)
 
     def _parities(self, message: m.ParityQuestions) -> m.ParityAnswers:
         block = self._block
-        if block is None or block.cascade is None or block.verified:
+        if block is None or block.stage is not _Stage.RECONCILING:
             raise MessageError("parities are answered only during reconciliation")
         answers = block.cascade.answer(message.questions)
         if block.cascade.leaked_bits > block.plan.leak_budget_bits:
@@ -213,46 +236,48 @@ class Alice:
         return m.ParityAnswers(answers)
 
     def _verify(self, message: m.VerifyRequest) -> m.VerificationTag:
-        block = self._current(message.block)
-        if block.key is None or block.cascade is None or block.verified:
-            raise MessageError(f"block {message.block} cannot be verified now")
-        block.verified = True
+        block = self._current(message.block, _Stage.RECONCILING)
+        block.stage = _Stage.VERIFIED
         hash_key, tag = verification_tag(block.key)
         return m.VerificationTag(hash_key, tag)
 
-    def _amplify(self, message: m.Accept) -> None:
-        block = self._current(message.block)
-        if not block.verified or block.key is None:
-            raise MessageError(f"block {message.block} was not verified")
+    def _drop(self, message: m.Reject) -> m.Dropped:
+        if self._block is not None and self._block.stage is _Stage.DEPOSITED:
+            raise MessageError(f"block {message.block} is deposited and cannot be dropped")
+        self._block = None
+        return m.Dropped(message.block)
+
+    def _accept(self, message: m.Accept) -> m.AmplificationSeed:
+        block = self._current(message.block, _Stage.VERIFIED)
         if message.secret_bits != block.plan.secret_bits or message.secret_bits < 1:
             raise MessageError(
                 f"block {message.block}: length {message.secret_bits} is not the planned "
                 f"{block.plan.secret_bits}"
             )
-        seed = amplification_seed(len(block.key), message.secret_bits)
-        self._conversation.send(m.AmplificationSeed(message.block, seed))
-        received = self._conversation.expect(m.TranscriptTag)
-        self._transcript.check_received(received.tag)
-        secret = np.packbits(toeplitz_hash(block.key, seed, message.secret_bits)).tobytes()
-        name = self._block_name(message.block)
-        self._conversation.send(m.TranscriptTag(message.block, self._transcript.tag_sent()))
+        block.seed = amplification_seed(len(block.key), message.secret_bits)
+        block.stage = _Stage.ACCEPTED
+        return m.AmplificationSeed(message.block, block.seed)
+
+    def _amplify(self, message: m.TranscriptTag) -> m.TranscriptTag:
+        block = self._current(message.block, _Stage.ACCEPTED)
+        self._transcript.check_received(message.tag)
+        secret = toeplitz_hash(block.key, block.seed, block.plan.secret_bits)
         self._store.deposit(
-            name,
-            secret,
+            self._block_name(message.block),
+            np.packbits(secret).tobytes(),
             epsilon=self._parameters.eps_sec + self._parameters.eps_cor,
             simulated=self._simulated,
         )
-        try:
-            confirm = self._conversation.expect(m.Confirm)
-        except ChannelClosed:
-            self._store.discard(name)
-            raise
-        digest = self._store.digest(name, confirm.nonce)
-        if not hmac.compare_digest(digest, confirm.digest):
-            self._store.discard(name)
+        block.stage = _Stage.DEPOSITED
+        return m.TranscriptTag(message.block, self._transcript.tag_sent())
+
+    def _confirm(self, message: m.Confirm) -> m.Confirm:
+        self._current(message.block, _Stage.DEPOSITED)
+        name = self._block_name(message.block)
+        if not hmac.compare_digest(self._store.digest(name, message.nonce), message.digest):
             raise MessageError(f"block {message.block}: the keys of both ends differ")
         self._store.confirm(name)
-        self._conversation.send(
-            m.Confirm(message.block, confirm.nonce, self._store.digest(name, confirm.nonce[::-1]))
-        )
         self._block = None
+        return m.Confirm(
+            message.block, message.nonce, self._store.digest(name, message.nonce[::-1])
+        )

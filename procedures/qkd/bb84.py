@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, ClassVar
@@ -11,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from qnlab.bench import Bench
-from qnlab.errors import Aborted, BenchError, ProcedureError, QnlabError
+from qnlab.errors import Aborted, BenchError, ProcedureError
 from qnlab.instruments.roles import (
     Attenuator,
     IntensityModulator,
@@ -27,7 +26,7 @@ from qnlab.procedures.qkd import messages as m
 from qnlab.procedures.qkd.alice import Alice
 from qnlab.procedures.qkd.authentication import R_BYTES, Transcript
 from qnlab.procedures.qkd.bob import Bob, Receiver, Totals
-from qnlab.procedures.qkd.channel import ChannelClosed, Conversation, LocalPort, local_channel
+from qnlab.procedures.qkd.channel import Answering, Conversation, DirectPort
 from qnlab.procedures.qkd.coins import double_click_coins
 from qnlab.procedures.qkd.randomness import secret_bytes
 from qnlab.procedures.qkd.session import Bb84Parameters, SiteStore
@@ -75,24 +74,20 @@ class Bb84:
             stores = _open_stores(bench, stack)
             run.cleanup(bench.safe_state)
             source = _prepare_source(bench, parameters)
-            alice_port, bob_port = local_channel()
             halves = _transcripts(stores)
             names = f"{run.uid}/{{}}".format
             alice = Alice(
                 source,
                 bench.get(IntensityModulator, site="alice"),  # type: ignore[type-abstract]
                 bench.get(StateModulator, site="alice"),  # type: ignore[type-abstract]
-                _conversation(alice_port, halves["alice"]),
                 halves["alice"],
                 stores["alice"],
                 parameters,
                 simulated=bench.simulated,
                 block_name=names,
             )
-            serving = _Serving(alice, alice_port)
-            stack.callback(serving.join)
-            stack.callback(bob_port.close)
-            serving.start()
+            stack.callback(alice.leave)
+            answering = Answering(alice.answer, halves["alice"].sent, halves["alice"].received)
             detectors = bench.all(SinglePhotonDetector, site="bob")  # type: ignore[type-abstract]
             for detector in detectors:
                 detector.enable()
@@ -106,7 +101,7 @@ class Bb84:
                     double_click_coins(bench.simulated, bench.seed),
                 ),
                 bench.get(PolarizationController, site="bob"),  # type: ignore[type-abstract]
-                _conversation(bob_port, halves["bob"]),
+                Conversation(DirectPort(answering), halves["bob"].sent, halves["bob"].received),
                 halves["bob"],
                 stores["bob"],
                 parameters,
@@ -120,47 +115,12 @@ class Bb84:
             begin = bench.clock.now()
             try:
                 totals = bob.run()
-            except ChannelClosed as error:
-                bob_port.close()
-                serving.join()
-                raise serving.error or error from None
             finally:
                 elapsed = bench.clock.now() - begin
                 run.result(_result(bob.totals, parameters, halves["bob"], elapsed))
-            bob_port.close()
-            serving.join()
-            if serving.error is not None:
-                raise serving.error
             if not totals.keys_deposited:
                 raise Aborted("no_secret_key", _why_none(totals))
             return run.outcome
-
-
-class _Serving(threading.Thread):
-    """Alice's half in a thread of its own; keeps the error that ended it."""
-
-    def __init__(self, alice: Alice, port: LocalPort) -> None:
-        super().__init__(name="alice", daemon=True)
-        self._alice = alice
-        self._port = port
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            self._alice.serve()
-        except ChannelClosed:
-            return
-        except (QnlabError, OSError) as error:
-            self.error = error
-        finally:
-            self._port.close()
-
-
-def _conversation(port: LocalPort, transcript: Transcript) -> Conversation:
-    conversation = Conversation(port)
-    conversation.on_sent.append(transcript.sent)
-    conversation.on_received.append(transcript.received)
-    return conversation
 
 
 def _open_stores(bench: Bench, stack: ExitStack) -> dict[str, SiteStore]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from qnlab.errors import QnlabError
@@ -18,8 +17,7 @@ from qnlab.procedures.qkd.messages import (
 )
 
 M = TypeVar("M", bound=Message)
-Direction = str
-Tap = Callable[[Direction, bytes], None]
+Tap = Callable[[str, bytes], None]
 
 
 class ChannelClosed(QnlabError):
@@ -37,59 +35,77 @@ class Port(Protocol):
     def close(self) -> None: ...
 
 
-class LocalPort:
-    """End of a channel inside one process."""
+class DirectPort:
+    """Port to a half in this process that answers every byte string at once.
+
+    Parameters
+    ----------
+    answer : callable
+        Byte string to the byte strings that answer it.
+    names : tuple of str
+        This half and the other one; they name the direction to the taps.
+    taps : sequence of callable
+        ``tap(direction, data)``: sees every byte string.
+    """
 
     def __init__(
         self,
-        direction: Direction,
-        outbox: queue.Queue[bytes | None],
-        inbox: queue.Queue[bytes | None],
-        timeout_s: float,
-        taps: list[Tap],
+        answer: Callable[[bytes], Iterable[bytes]],
+        names: tuple[str, str] = ("bob", "alice"),
+        taps: Sequence[Tap] = (),
     ) -> None:
-        self._direction = direction
-        self._outbox = outbox
-        self._inbox = inbox
-        self._timeout_s = timeout_s
+        self._answer = answer
+        self._there, self._back = "->".join(names), "->".join(reversed(names))
         self._taps = taps
-        self._closed = threading.Event()
+        self._inbox: deque[bytes] = deque()
+        self._closed = False
 
     def send(self, data: bytes) -> None:
-        if self._closed.is_set():
-            raise ChannelClosed(f"{self._direction}: the channel is closed")
-        for tap in self._taps:
-            tap(self._direction, data)
-        self._outbox.put(data)
+        if self._closed:
+            raise ChannelClosed(f"{self._there}: the channel is closed")
+        self._tap(self._there, data)
+        for answer in self._answer(data):
+            self._tap(self._back, answer)
+            self._inbox.append(answer)
 
     def receive(self) -> bytes:
-        try:
-            data = self._inbox.get(timeout=self._timeout_s)
-        except queue.Empty:
-            raise ChannelClosed(
-                f"{self._direction}: no message within {self._timeout_s:g} s"
-            ) from None
-        if data is None:
-            self._closed.set()
-            raise ChannelClosed(f"{self._direction}: the other half closed the channel")
-        return data
+        if not self._inbox:
+            raise ChannelClosed(f"{self._back}: no answer")
+        return self._inbox.popleft()
 
     def close(self) -> None:
-        if not self._closed.is_set():
-            self._closed.set()
-            self._outbox.put(None)
+        self._closed = True
+
+    def _tap(self, direction: str, data: bytes) -> None:
+        for tap in self._taps:
+            tap(direction, data)
 
 
-def local_channel(
-    timeout_s: float = 120.0, taps: list[Tap] | None = None
-) -> tuple[LocalPort, LocalPort]:
-    """Alice's and Bob's end of a channel in this process; every message passes the `taps`."""
-    to_bob: queue.Queue[bytes | None] = queue.Queue()
-    to_alice: queue.Queue[bytes | None] = queue.Queue()
-    shared = taps if taps is not None else []
-    alice = LocalPort("alice->bob", to_bob, to_alice, timeout_s, shared)
-    bob = LocalPort("bob->alice", to_alice, to_bob, timeout_s, shared)
-    return alice, bob
+Listener = Callable[[bytes], None]
+
+
+class Answering:
+    """The half that only answers, as bytes in and bytes out; listeners as in `Conversation`."""
+
+    def __init__(
+        self,
+        answer: Callable[[Message], Iterable[Message]],
+        on_sent: Listener,
+        on_received: Listener,
+    ) -> None:
+        self._answer = answer
+        self._on_sent = on_sent
+        self._on_received = on_received
+
+    def __call__(self, data: bytes) -> Iterator[bytes]:
+        message = decode(data)
+        if not isinstance(message, TranscriptTag):
+            self._on_received(data)
+        for answer in self._answer(message):
+            out = encode(answer)
+            if not isinstance(answer, TranscriptTag):
+                self._on_sent(out)
+            yield out
 
 
 class Conversation:
@@ -99,24 +115,22 @@ class Conversation:
     authenticate what was said before them.
     """
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: Port, on_sent: Listener, on_received: Listener) -> None:
         self._port = port
-        self.on_sent: list[Callable[[bytes], None]] = []
-        self.on_received: list[Callable[[bytes], None]] = []
+        self._on_sent = on_sent
+        self._on_received = on_received
 
     def send(self, message: Message) -> None:
         data = encode(message)
         if not isinstance(message, TranscriptTag):
-            for listener in self.on_sent:
-                listener(data)
+            self._on_sent(data)
         self._port.send(data)
 
     def receive(self) -> Message:
         data = self._port.receive()
         message = decode(data)
         if not isinstance(message, TranscriptTag):
-            for listener in self.on_received:
-                listener(data)
+            self._on_received(data)
         return message
 
     def expect(self, kind: type[M]) -> M:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 
 from qnlab.errors import ProcedureError
 
@@ -126,8 +127,7 @@ def find_pulse_number(
     SynchronisationError
         No offset stands out by 8 sigma.
     """
-    weight = means[levels]
-    weight = weight - weight.mean()
+    weight = (means - np.mean(means[levels]))[levels]
     turns = (t.astype(np.float64) - clock.time_ps) / clock.period_ps
     pulse = np.rint(turns).astype(np.int64)
     pulse = pulse[np.abs(turns - pulse) < 0.1]
@@ -135,10 +135,10 @@ def find_pulse_number(
     clicks = np.bincount(pulse - origin)
     if len(clicks) > len(levels):
         clicks = clicks[: len(levels)]
-    size = 1 << (len(levels) + len(clicks) - 1).bit_length()
-    correlation = np.fft.irfft(
-        np.fft.rfft(weight, size) * np.conj(np.fft.rfft(clicks.astype(np.float64), size)), size
-    )
+    size = scipy.fft.next_fast_len(len(levels) + len(clicks) - 1, real=True)
+    spectrum = scipy.fft.rfft(weight.astype(np.float32), size)
+    spectrum *= np.conj(scipy.fft.rfft(clicks.astype(np.float32), size))
+    correlation = scipy.fft.irfft(spectrum, size, overwrite_x=True)
     valid = correlation[: len(levels) - len(clicks) + 1]
     shift = int(np.argmax(valid))
     sigma = float(weight.std() * np.sqrt(clicks.sum()))
