@@ -43,7 +43,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def append(handle: int, data: bytes) -> None:
+def append(handle: int, data: bytes | memoryview) -> None:
     """Write all of `data` at the end of a file, or nothing of it."""
     end = os.lseek(handle, 0, os.SEEK_END)
     left = memoryview(data)

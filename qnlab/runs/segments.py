@@ -1,9 +1,9 @@
 """Files of time tags: live segments (Arrow IPC streams) and sealed ones (Parquet).
 
-A record batch of a live segment is one `TagChunk`: the columns ``t`` (int64, ps) and ``ch``
-(uint8), and in its metadata the rest of the chunk as JSON and a CRC-32 of all three. A sealed
-segment holds the same rows in larger groups, the chunks' JSON in the metadata of the file, and its
-SHA-256 in the manifest of the run.
+A record batch of a live segment is one `TagChunk`: its tags in the column ``packed`` (uint32, see
+`qnlab.tags.packed`), and in its metadata the rest of the chunk as JSON and a CRC-32 of both. A
+sealed segment holds the columns ``t`` (int64, ps) and ``ch`` (uint8) in larger groups, the chunks'
+JSON in the metadata of the file, and its SHA-256 in the manifest of the run.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ import pyarrow.parquet as pq
 
 from qnlab.errors import FormatError, StoreError
 from qnlab.runs.disk import append
-from qnlab.tags.chunk import Gap, Marker, TagChunk
+from qnlab.tags.chunk import MAX_TAGS, Gap, Marker, TagChunk
+from qnlab.tags.packed import CODES, WORDS_A_TAG, pack, unpack
 
 LIVE, SEALED = ".arrows", ".parquet"
 MIMETYPE = "application/vnd.apache.parquet"
 
+_PACKED = [pa.field("packed", pa.uint32(), nullable=False)]
 _COLUMNS = [pa.field("t", pa.int64(), nullable=False), pa.field("ch", pa.uint8(), nullable=False)]
 _GROUP_ROWS = 1 << 20
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -45,8 +47,8 @@ def segment_number(path: Path) -> int:
     return int(path.name.removesuffix(path.suffix).rpartition("-")[2])
 
 
-def _schema(stream: str) -> Any:
-    return pa.schema(_COLUMNS, metadata={_STREAM: stream.encode()})
+def _schema(columns: list[Any], stream: str) -> Any:
+    return pa.schema(columns, metadata={_STREAM: stream.encode()})
 
 
 class LiveSegment:
@@ -56,18 +58,24 @@ class LiveSegment:
         self.path = path
         self.chunks = 0
         self.size = 0
-        self._schema = _schema(stream)
+        self._schema = _schema(_PACKED, stream)
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o644)
         self._message = io.BytesIO()
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
-        self._writer = pa.ipc.new_stream(self._message, self._schema, options=options)
+        self._writer = pa.ipc.new_stream(self._message, self._schema)
+        self._words = np.empty(WORDS_A_TAG * MAX_TAGS, np.uint32)
+        self._channels = np.empty(CODES, np.uint8)
 
     def write(self, chunk: TagChunk) -> None:
         """Append a chunk and hand it to the operating system."""
+        if len(self._words) < WORDS_A_TAG * len(chunk):
+            self._words = np.empty(WORDS_A_TAG * len(chunk), np.uint32)
         t, ch = np.ascontiguousarray(chunk.t), np.ascontiguousarray(chunk.ch)
-        batch = pa.record_batch([pa.array(t), pa.array(ch)], schema=self._schema)
-        described = _described(chunk)
-        crc = str(_crc(described, t, ch)).encode()
+        used, codes = pack(t, ch, chunk.t_begin, self._words, self._channels)
+        words = self._words[:used]
+        packing = {"rows": len(t), "codes": self._channels[:codes].tolist()}
+        described = json.dumps({**_facts(chunk), **packing}, separators=(",", ":")).encode()
+        batch = pa.record_batch([pa.array(words)], schema=self._schema)
+        crc = str(_crc(described, words)).encode()
         self._writer.write_batch(batch, custom_metadata={_CHUNK: described, _CRC: crc})
         self._append()
         self.chunks += 1
@@ -86,11 +94,11 @@ class LiveSegment:
             os.close(self._handle)
 
     def _append(self) -> None:
-        message = self._message.getvalue()
+        with self._message.getbuffer() as message:
+            append(self._handle, message)
+            self.size += len(message)
         self._message.seek(0)
         self._message.truncate()
-        append(self._handle, message)
-        self.size += len(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +154,17 @@ def read_live(path: Path) -> Iterator[TagChunk | Tail]:
 
 
 def _checked(batch: Any, metadata: Any, path: Path, offset: int) -> TagChunk:
-    t = batch.column(0).to_numpy()
-    ch = batch.column(1).to_numpy()
     if _CHUNK not in (metadata or {}) or _CRC not in metadata:
         raise FormatError(path, offset, "a record without the description of its chunk")
-    if metadata[_CRC] != str(_crc(metadata[_CHUNK], t, ch)).encode():
+    words = batch.column(0).to_numpy()
+    if metadata[_CRC] != str(_crc(metadata[_CHUNK], words)).encode():
         raise FormatError(path, offset, "the checksum of a chunk is wrong; the file was changed")
-    return _chunk(json.loads(metadata[_CHUNK]), t, ch)
+    facts = json.loads(metadata[_CHUNK])
+    t, ch = np.empty(facts["rows"], np.int64), np.empty(facts["rows"], np.uint8)
+    codes = np.array(facts["codes"], np.uint8)
+    if unpack(words, codes, facts["t_begin"], t, ch) != len(t):
+        raise FormatError(path, offset, f"a chunk does not hold the {len(t)} tags it tells of")
+    return _chunk(facts, t, ch)
 
 
 def seal(live: Path, stream: str) -> tuple[Path, dict[str, Any]]:
@@ -189,7 +201,7 @@ def seal(live: Path, stream: str) -> tuple[Path, dict[str, Any]]:
 def _write_sealed(file: Any, live: Path, stream: str) -> dict[str, Any]:
     described: list[dict[str, Any]] = []
     facts: dict[str, Any] = {"stream": stream, "chunks": 0, "rows": 0, "first_seq": None}
-    schema = _schema(stream)
+    schema = _schema(_COLUMNS, stream)
     with pq.ParquetWriter(
         file,
         schema,
@@ -203,7 +215,7 @@ def _write_sealed(file: Any, live: Path, stream: str) -> dict[str, Any]:
             if isinstance(item, Tail):
                 facts |= {"torn_bytes": item.torn_bytes} if item.torn_bytes else {}
                 break
-            described.append({"rows": len(item), **json.loads(_described(item))})
+            described.append({"rows": len(item), **_facts(item)})
             waiting.append(item)
             rows += len(item)
             if rows >= _GROUP_ROWS:
@@ -277,22 +289,20 @@ def _open_sealed(path: Path) -> Any:
         raise StoreError(f"{path}: cannot be read: {error}") from error
 
 
-def _crc(described: bytes, t: npt.NDArray[np.int64], ch: npt.NDArray[np.uint8]) -> int:
-    return zlib.crc32(ch.data, zlib.crc32(t.data, zlib.crc32(described)))
+def _crc(described: bytes, words: npt.NDArray[np.uint32]) -> int:
+    return zlib.crc32(words.data, zlib.crc32(described))
 
 
-def _described(chunk: TagChunk) -> bytes:
-    return json.dumps(
-        {
-            "t_begin": chunk.t_begin,
-            "t_end": chunk.t_end,
-            "seq": chunk.seq,
-            "clock_id": chunk.clock_id,
-            "gaps": [[g.begin_ps, g.end_ps, list(g.missed.items())] for g in chunk.gaps],
-            "markers": [[m.time_ps, m.kind, m.detail] for m in chunk.markers],
-        },
-        separators=(",", ":"),
-    ).encode()
+def _facts(chunk: TagChunk) -> dict[str, Any]:
+    """A chunk without its tags."""
+    return {
+        "t_begin": chunk.t_begin,
+        "t_end": chunk.t_end,
+        "seq": chunk.seq,
+        "clock_id": chunk.clock_id,
+        "gaps": [[g.begin_ps, g.end_ps, list(g.missed.items())] for g in chunk.gaps],
+        "markers": [[m.time_ps, m.kind, m.detail] for m in chunk.markers],
+    }
 
 
 def _chunk(facts: dict[str, Any], t: npt.NDArray[np.int64], ch: npt.NDArray[np.uint8]) -> TagChunk:
