@@ -205,9 +205,10 @@ def _write_sealed(file: Any, live: Path, stream: str) -> dict[str, Any]:
     with pq.ParquetWriter(
         file,
         schema,
-        compression="zstd",
-        use_dictionary=False,
-        column_encoding={"t": "DELTA_BINARY_PACKED", "ch": "PLAIN"},
+        compression="none",
+        use_dictionary=["ch"],
+        column_encoding={"t": "DELTA_BINARY_PACKED"},
+        write_statistics=False,
     ) as writer:
         waiting: list[TagChunk] = []
         rows = 0
