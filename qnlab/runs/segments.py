@@ -12,10 +12,10 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -186,22 +186,40 @@ def seal(live: Path, stream: str) -> tuple[Path, dict[str, Any]]:
     """
     sealed = live.with_suffix(SEALED)
     part = sealed.with_name(sealed.name + ".part")
+    tails: list[Tail] = []
     try:
         with part.open("wb") as file:
-            facts = _write_sealed(file, live, stream)
+            facts = write_sealed(file, _whole(live, tails), stream)
             file.flush()
             os.fsync(file.fileno())
         part.replace(sealed)
     except (OSError, FormatError):
         part.unlink(missing_ok=True)
         raise
-    return sealed, facts
+    torn = sum(tail.torn_bytes for tail in tails)
+    return sealed, facts | ({"torn_bytes": torn} if torn else {})
 
 
-def _write_sealed(file: Any, live: Path, stream: str) -> dict[str, Any]:
+def _whole(live: Path, tails: list[Tail]) -> Iterator[TagChunk]:
+    """Chunks of a live segment; its tail goes to `tails`."""
+    for item in read_live(live):
+        if isinstance(item, Tail):
+            tails.append(item)
+        else:
+            yield item
+
+
+def write_sealed(file: BinaryIO, chunks: Iterable[TagChunk], stream: str) -> dict[str, Any]:
+    """Write chunks as a sealed segment into an open file.
+
+    Returns
+    -------
+    dict
+        ``stream``, ``chunks``, ``rows``, ``first_seq``.
+    """
     described: list[dict[str, Any]] = []
-    facts: dict[str, Any] = {"stream": stream, "chunks": 0, "rows": 0, "first_seq": None}
     schema = _schema(_COLUMNS, stream)
+    total = 0
     with pq.ParquetWriter(
         file,
         schema,
@@ -209,27 +227,28 @@ def _write_sealed(file: Any, live: Path, stream: str) -> dict[str, Any]:
         use_dictionary=["ch"],
         column_encoding={"t": "DELTA_BINARY_PACKED"},
         write_statistics=False,
+        write_page_checksum=True,
     ) as writer:
         waiting: list[TagChunk] = []
         rows = 0
-        for item in read_live(live):
-            if isinstance(item, Tail):
-                facts |= {"torn_bytes": item.torn_bytes} if item.torn_bytes else {}
-                break
-            described.append({"rows": len(item), **_facts(item)})
-            waiting.append(item)
-            rows += len(item)
+        for chunk in chunks:
+            described.append({"rows": len(chunk), **_facts(chunk)})
+            waiting.append(chunk)
+            rows += len(chunk)
             if rows >= _GROUP_ROWS:
                 _write_group(writer, schema, waiting)
-                facts["rows"] += rows
+                total += rows
                 waiting, rows = [], 0
         if waiting:
             _write_group(writer, schema, waiting)
-            facts["rows"] += rows
+            total += rows
         writer.add_key_value_metadata({_CHUNKS: json.dumps(described).encode()})
-    facts["chunks"] = len(described)
-    facts["first_seq"] = described[0]["seq"] if described else None
-    return facts
+    return {
+        "stream": stream,
+        "chunks": len(described),
+        "rows": total,
+        "first_seq": described[0]["seq"] if described else None,
+    }
 
 
 def _write_group(writer: Any, schema: Any, chunks: list[TagChunk]) -> None:
@@ -248,12 +267,23 @@ def read_sealed(path: Path) -> Iterator[TagChunk]:
         The file is garbled, or its rows are not those of its chunks.
     """
     with _open_sealed(path) as file:
-        described = json.loads(file.metadata.metadata[_CHUNKS])
-        if sum(d["rows"] for d in described) != file.metadata.num_rows:
-            raise StoreError(f"{path}: its chunks and its rows differ in number")
+        described = _chunk_list(file, path)
         rows = _Rows(file, path)
         for facts in described:
             yield _chunk(facts, *rows.take(facts["rows"]))
+
+
+def _chunk_list(file: Any, path: Path) -> list[dict[str, Any]]:
+    try:
+        described: list[dict[str, Any]] = json.loads(file.metadata.metadata[_CHUNKS])
+        rows = sum(d["rows"] for d in described)
+        for facts in described:
+            _chunk(facts, np.empty(0, np.int64), np.empty(0, np.uint8))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path}: the list of its chunks is garbled: {error!r}") from error
+    if rows != file.metadata.num_rows or min((d["rows"] for d in described), default=0) < 0:
+        raise StoreError(f"{path}: its chunks and its rows differ in number")
+    return described
 
 
 class _Rows:
@@ -268,6 +298,8 @@ class _Rows:
 
     def take(self, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
         while len(self._t) < count:
+            if self._group == self._file.num_row_groups:
+                raise StoreError(f"{self._path}: its row groups hold fewer rows than its chunks")
             self._load()
         t, ch = self._t[:count], self._ch[:count]
         self._t, self._ch = self._t[count:], self._ch[count:]
@@ -278,6 +310,8 @@ class _Rows:
             table = self._file.read_row_group(self._group, use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise StoreError(f"{self._path}: row group {self._group}: {error}") from error
+        if table.column_names != ["t", "ch"] or table.schema.types != [pa.int64(), pa.uint8()]:
+            raise StoreError(f"{self._path}: row group {self._group} has not the columns t and ch")
         self._group += 1
         self._t = np.concatenate([self._t, table.column("t").to_numpy()])
         self._ch = np.concatenate([self._ch, table.column("ch").to_numpy()])
@@ -285,7 +319,7 @@ class _Rows:
 
 def _open_sealed(path: Path) -> Any:
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from error
 
