@@ -1,4 +1,4 @@
-"""``qnlab tags``: look into time-tag files."""
+"""``qnlab tags``: look into time-tag files and run folders, convert them, record new ones."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _FILE = click.argument("file", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_STREAM = click.option("--stream", help="Tag stream of a run folder that has several.")
 
 
 class UnknownChannel(QnlabError):
@@ -26,7 +27,9 @@ class UnknownChannel(QnlabError):
 
 @click.group()
 def tags() -> None:
-    """Read and analyse time-tag files.
+    """Read, analyse, convert and record time tags.
+
+    FILE is a time-tag file or the folder of a run; its format is recognised by what it holds.
 
     Example: qnlab tags info measurement.ptu
     """
@@ -34,15 +37,16 @@ def tags() -> None:
 
 @tags.command()
 @_FILE
+@_STREAM
 @_JSON
-def info(file: Path, as_json: bool) -> None:
+def info(file: Path, stream: str | None, as_json: bool) -> None:
     """Count records, tags and channels of FILE.
 
     Example: qnlab tags info measurement.ptu --json
     """
     from qnlab.tags.files import open_tags
 
-    figures = asdict(open_tags(file).info())
+    figures = asdict(open_tags(file, stream).info())
     if float(figures["resolution_ps"]).is_integer():
         figures["resolution_ps"] = int(figures["resolution_ps"])
     _print(figures, as_json)
@@ -52,8 +56,11 @@ def info(file: Path, as_json: bool) -> None:
 @_FILE
 @click.option("--channels", type=int, nargs=2, required=True, help="The two channels.")
 @click.option("--window-ps", type=click.IntRange(1), required=True, help="Pairs have |dt| < this.")
+@_STREAM
 @_JSON
-def coincidences(file: Path, channels: tuple[int, int], window_ps: int, as_json: bool) -> None:
+def coincidences(
+    file: Path, channels: tuple[int, int], window_ps: int, stream: str | None, as_json: bool
+) -> None:
     """Count all pairs of two channels of FILE.
 
     Example: qnlab tags coincidences measurement.ptu --channels 0 1 --window-ps 1000
@@ -63,7 +70,7 @@ def coincidences(file: Path, channels: tuple[int, int], window_ps: int, as_json:
 
     if channels[0] == channels[1]:
         raise click.BadParameter("the two channels must differ", param_hint="--channels")
-    source = open_tags(file)
+    source = open_tags(file, stream)
     _require(source, channels)
     counter = PairCounter(channels, window_ps)
     for chunk in source.chunks():
@@ -79,9 +86,17 @@ def coincidences(file: Path, channels: tuple[int, int], window_ps: int, as_json:
 @click.option("--bin-ps", type=click.IntRange(1), required=True, help="Bin width, ps.")
 @click.option("--bins", type=click.IntRange(1, 10_000_000), required=True, help="Number of bins.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw into this PNG.")
+@_STREAM
 @_JSON
 def histogram(
-    file: Path, start: int, stop: int, bin_ps: int, bins: int, plot: Path | None, as_json: bool
+    file: Path,
+    start: int,
+    stop: int,
+    bin_ps: int,
+    bins: int,
+    plot: Path | None,
+    stream: str | None,
+    as_json: bool,
 ) -> None:
     """Histogram of the delays of every stop after every start, from 0 on.
 
@@ -90,7 +105,7 @@ def histogram(
     from qnlab.tags.analysers import DelayHistogram
     from qnlab.tags.files import open_tags
 
-    source = open_tags(file)
+    source = open_tags(file, stream)
     _require(source, (start, stop))
     delays = DelayHistogram(start, stop, bin_ps, bins)
     for chunk in source.chunks():
@@ -105,6 +120,43 @@ def histogram(
         "counts": delays.counts.tolist(),
     }
     _print(figures, as_json)
+
+
+@tags.command()
+@_FILE
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "name",
+    type=click.Choice(["ptu", "ptu-hydraharp2", "parquet", "a1"]),
+    help="Format of OUT; else by its ending: .ptu, .parquet or .a1.",
+)
+@_STREAM
+@_JSON
+def convert(file: Path, out: Path, name: str | None, stream: str | None, as_json: bool) -> None:
+    """Write the tags of FILE into OUT, in another format.
+
+    OUT appears when it is complete, and not at all after an error or Ctrl-C. What the format
+    cannot hold (gaps, markers) is left out and counted; tags are never left out.
+
+    Example: qnlab tags convert measurement.ptu measurement.parquet
+    """
+    from qnlab.cli.progress import progress_view
+    from qnlab.tags.files import open_tags
+    from qnlab.tags.files.write import WRITERS, convert_tags
+
+    chosen = name or out.suffix.removeprefix(".").lower()
+    if chosen not in WRITERS:
+        raise click.BadParameter(
+            f"{out.suffix or 'no ending'} tells no format; give --format {'|'.join(WRITERS)}",
+            param_hint="--format",
+        )
+    if out.exists():
+        raise click.BadParameter(f"{out} is there already", param_hint="OUT")
+    source = open_tags(file, stream)
+    with progress_view("convert", silent=as_json) as view:
+        written = convert_tags(source, out, chosen, view.update)
+    _print({"input": str(file), "output": str(out), "format": chosen, **asdict(written)}, as_json)
 
 
 def _require(source: TagFile, channels: Sequence[int]) -> None:

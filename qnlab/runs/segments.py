@@ -122,10 +122,10 @@ def segment_stream(path: Path) -> str | None:
             return str(file.schema_arrow.metadata[_STREAM].decode())
     with pa.OSFile(str(path)) as source:
         try:
-            metadata = pa.ipc.open_stream(source).schema.metadata
-        except (pa.ArrowException, OSError):
+            metadata = pa.ipc.open_stream(source).schema.metadata or {}
+            return str(metadata[_STREAM].decode())
+        except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError):
             return None
-    return str(metadata[_STREAM].decode())
 
 
 def read_live(path: Path) -> Iterator[TagChunk | Tail]:
@@ -141,6 +141,8 @@ def read_live(path: Path) -> Iterator[TagChunk | Tail]:
     with pa.OSFile(str(path)) as source:
         try:
             reader = pa.ipc.open_stream(source)
+            if reader.schema != pa.schema(_PACKED):
+                raise FormatError(path, 0, "no live segment: it has not the one column packed")
             good = source.tell()
             while True:
                 batch, metadata = reader.read_next_batch_with_custom_metadata()
@@ -154,12 +156,15 @@ def read_live(path: Path) -> Iterator[TagChunk | Tail]:
 
 
 def _checked(batch: Any, metadata: Any, path: Path, offset: int) -> TagChunk:
-    if _CHUNK not in (metadata or {}) or _CRC not in metadata:
-        raise FormatError(path, offset, "a record without the description of its chunk")
+    try:
+        described, crc = metadata[_CHUNK], metadata[_CRC]
+    except (KeyError, TypeError, UnicodeDecodeError) as error:
+        problem = "a record without the description of its chunk"
+        raise FormatError(path, offset, problem) from error
     words = batch.column(0).to_numpy()
-    if metadata[_CRC] != str(_crc(metadata[_CHUNK], words)).encode():
+    if crc != str(_crc(described, words)).encode():
         raise FormatError(path, offset, "the checksum of a chunk is wrong; the file was changed")
-    facts = json.loads(metadata[_CHUNK])
+    facts = json.loads(described)
     t, ch = np.empty(facts["rows"], np.int64), np.empty(facts["rows"], np.uint8)
     codes = np.array(facts["codes"], np.uint8)
     if unpack(words, codes, facts["t_begin"], t, ch) != len(t):
@@ -242,7 +247,8 @@ def write_sealed(file: BinaryIO, chunks: Iterable[TagChunk], stream: str) -> dic
         if waiting:
             _write_group(writer, schema, waiting)
             total += rows
-        writer.add_key_value_metadata({_CHUNKS: json.dumps(described).encode()})
+        text = json.dumps(described).encode()
+        writer.add_key_value_metadata({_CHUNKS: text, _CRC: str(zlib.crc32(text)).encode()})
     return {
         "stream": stream,
         "chunks": len(described),
@@ -274,14 +280,13 @@ def read_sealed(path: Path) -> Iterator[TagChunk]:
 
 
 def _chunk_list(file: Any, path: Path) -> list[dict[str, Any]]:
-    try:
-        described: list[dict[str, Any]] = json.loads(file.metadata.metadata[_CHUNKS])
-        rows = sum(d["rows"] for d in described)
-        for facts in described:
-            _chunk(facts, np.empty(0, np.int64), np.empty(0, np.uint8))
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: the list of its chunks is garbled: {error!r}") from error
-    if rows != file.metadata.num_rows or min((d["rows"] for d in described), default=0) < 0:
+    metadata = file.metadata.metadata or {}
+    text = metadata.get(_CHUNKS, b"")
+    if metadata.get(_CRC) != str(zlib.crc32(text)).encode():
+        raise StoreError(f"{path}: the checksum of the list of its chunks is wrong")
+    described: list[dict[str, Any]] = json.loads(text)
+    rows = sum(d["rows"] for d in described)
+    if rows != file.metadata.num_rows:
         raise StoreError(f"{path}: its chunks and its rows differ in number")
     return described
 
@@ -308,7 +313,7 @@ class _Rows:
     def _load(self) -> None:
         try:
             table = self._file.read_row_group(self._group, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise StoreError(f"{self._path}: row group {self._group}: {error}") from error
         if table.column_names != ["t", "ch"] or table.schema.types != [pa.int64(), pa.uint8()]:
             raise StoreError(f"{self._path}: row group {self._group} has not the columns t and ch")
@@ -320,7 +325,7 @@ class _Rows:
 def _open_sealed(path: Path) -> Any:
     try:
         return pq.ParquetFile(path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from error
 
 

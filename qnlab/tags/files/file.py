@@ -1,4 +1,4 @@
-"""`open_tags`: find the reader for a file by its first bytes."""
+"""`open_tags`: find the reader for a file by what it holds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ from typing import Protocol
 
 from qnlab.errors import FormatError
 from qnlab.tags.chunk import TagChunk
+
+READ = (
+    "PicoQuant PTU",
+    "qutools 10-byte",
+    "S-Fifteen a0, a1 and a2",
+    "Photon-HDF5",
+    "Parquet with columns t and ch",
+    "the segments and folders of runs",
+)
+_HEAD_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +66,54 @@ class TagFile(Protocol):
         """Yield the tags in time order, equal times with the lower channel first."""
 
 
-def open_tags(path: str | Path) -> TagFile:
-    """Open a time-tag file of any known format.
+def open_tags(path: str | Path, stream: str | None = None) -> TagFile:
+    """Open a time-tag file of any known format, or a run folder, by what it holds.
+
+    Parameters
+    ----------
+    path : str or Path
+    stream : str, optional
+        Tag stream of a run folder; needed if it has several.
 
     Raises
     ------
     FormatError
-        Missing, not a file, empty, or of no known format.
+        Missing, empty, truncated, garbled, or of no known format.
     """
-    from qnlab.tags.files.ptu import MAGIC, PtuFile
-
     path = Path(path)
     if path.is_dir():
-        raise FormatError(path, 0, "is a folder, not a time-tag file")
+        from qnlab.tags.files.arrow import RunFolder
+
+        return RunFolder(path, stream)
+    if stream is not None:
+        raise FormatError(
+            path, 0, f"has no stream {stream!r}: only the folder of a run has streams"
+        )
     try:
         with path.open("rb") as file:
-            head = file.read(len(MAGIC))
+            head = file.read(_HEAD_BYTES)
     except OSError as error:
         raise FormatError(path, 0, f"cannot be read: {error.strerror}") from error
-    if head != MAGIC:
-        raise FormatError(path, 0, f"no known time-tag file: a PTU file begins with {MAGIC!r}")
-    return PtuFile(path)
+    return _by_content(path, head)
+
+
+def _by_content(path: Path, head: bytes) -> TagFile:
+    from qnlab.tags.files import arrow, photon_hdf5, ptu, qutools, sfifteen
+    from qnlab.tags.files.block import BlockFile
+
+    if head.startswith(ptu.MAGIC):
+        return BlockFile(ptu.PtuFile(path))
+    if head.startswith(photon_hdf5.MAGIC):
+        return BlockFile(photon_hdf5.PhotonHdf5File(path))
+    if head.startswith(arrow.PARQUET_MAGIC):
+        ours = arrow.is_ours(path)
+        return arrow.Segment(path, live=False) if ours else BlockFile(arrow.ParquetFile(path))
+    if head.startswith(arrow.ARROW_MAGIC):
+        return arrow.Segment(path, live=True)
+    if head.startswith(qutools.MAGIC):
+        return BlockFile(qutools.QutoolsFile(path))
+    layout = sfifteen.recognise(path)
+    if layout is not None:
+        return BlockFile(sfifteen.SFifteenFile(path, layout))
+    problem = f"no known time-tag file; read are {', '.join(READ)}"
+    raise FormatError(path, 0, "empty" if not head else problem)

@@ -10,16 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from qnlab.errors import FormatError
-from qnlab.tags.chunk import Marker, TagChunk
-from qnlab.tags.files.file import FileInfo
+from qnlab.tags.chunk import Marker
+from qnlab.tags.files.block import LATEST_PS, Block
 from qnlab.tags.files.ptu_header import MAGIC, PtuHeader, read_header
-from qnlab.tags.files.split import split
 
 __all__ = ["MAGIC", "PtuFile"]
 
 _BLOCK = 131_072
 _PS_PER_S = 1e12
-_LATEST_PS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +43,6 @@ _LAYOUTS = {
     0x00010207: _Layout("MultiHarp or PicoHarp 330 T2", 33_554_432),
     0x00010307: _Layout("MultiHarp or PicoHarp 330 T3", 1_024, t3=True),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    t: npt.NDArray[np.int64]
-    ch: npt.NDArray[np.uint8]
-    markers: tuple[Marker, ...]
-    overflows: int
-    watermark: int
 
 
 class PtuFile:
@@ -83,43 +72,14 @@ class PtuFile:
             at = header.offset("TTResultFormat_TTTRRecType")
             raise FormatError(path, at, f"unknown record type 0x{kind:08X}")
         self._layout = _LAYOUTS[kind]
+        self.format = f"PTU {self._layout.name}"
         self._tick_ps = header.seconds("MeasDesc_GlobalResolution") * _PS_PER_S
         self._step_ps = self._tick_ps
         if self._layout.t3:
             self._step_ps = header.seconds("MeasDesc_Resolution") * _PS_PER_S
+        self.resolution_ps = self._step_ps
         self._start = header.data_offset
         self._records = self._count(header)
-
-    def info(self) -> FileInfo:
-        """Count the whole file; raises FormatError at the first record that cannot be."""
-        counts = np.zeros(256, dtype=np.int64)
-        overflows = 0
-        first = last = None
-        for block in self._blocks():
-            overflows += block.overflows
-            counts += np.bincount(block.ch, minlength=256)
-            if len(block.t):
-                oldest, newest = int(block.t.min()), int(block.t.max())
-                first = oldest if first is None else min(first, oldest)
-                last = newest if last is None else max(last, newest)
-        return FileInfo(
-            format=f"PTU {self._layout.name}",
-            records=self._records,
-            tags=int(counts.sum()),
-            overflows=overflows,
-            channels={int(c): int(counts[c]) for c in np.flatnonzero(counts)},
-            resolution_ps=round(self._step_ps, 6),
-            first_ps=first,
-            last_ps=last,
-            gaps=0,
-        )
-
-    def chunks(self) -> Iterator[TagChunk]:
-        """Yield the tags in time order; raises FormatError at a record that cannot be."""
-        return split(
-            ((block.t, block.ch, block.markers, block.watermark) for block in self._blocks()),
-            clock_id=self.path.name,
-        )
 
     def _count(self, header: PtuHeader) -> int:
         records = header.integer("TTResult_NumberOfRecords")
@@ -132,7 +92,8 @@ class PtuFile:
             raise FormatError(self.path, self._start + 4 * records, problem)
         return records
 
-    def _blocks(self) -> Iterator[_Block]:
+    def blocks(self) -> Iterator[Block]:
+        """Decode the file; raises FormatError at the first record that cannot be."""
         from qnlab.tags import kernels
 
         layout = self._layout
@@ -156,10 +117,10 @@ class PtuFile:
                     text = f"{problem} (record {done + bad}, 0x{int(records[bad]):08X})"
                     raise FormatError(self.path, self._start + 4 * (done + bad), text)
                 done += wanted
-                if base * self._tick_ps >= _LATEST_PS:
+                if (base + layout.wrap) * self._tick_ps >= LATEST_PS:
                     problem = "the roll-over count leads beyond 2^62 ps"
                     raise FormatError(self.path, self._start + 4 * (done - wanted), problem)
-                yield _Block(
+                yield Block(
                     t=self._ps(ticks, dtime),
                     ch=ch,
                     markers=tuple(
@@ -168,6 +129,7 @@ class PtuFile:
                             self._ps(marks, np.zeros_like(marks)), bits, strict=True
                         )
                     ),
+                    records=wanted,
                     overflows=int(overflows),
                     watermark=int(self._ps(np.array([last]), np.array([0]))[0]),
                 )
