@@ -47,7 +47,7 @@ _SUMMARY = {
     "list": "procedures, benches and drivers at hand",
     "run": "run a procedure on a bench",
     "runs": "list and show what was run",
-    "tags": "time-tag files: info, coincidences, histograms",
+    "tags": "time tags: info, coincidences, histograms, convert, record",
 }
 
 

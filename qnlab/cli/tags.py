@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from qnlab.cli.options import home_option, json_option, set_option
 from qnlab.errors import QnlabError
 
 if TYPE_CHECKING:
@@ -157,6 +158,51 @@ def convert(file: Path, out: Path, name: str | None, stream: str | None, as_json
     with progress_view("convert", silent=as_json) as view:
         written = convert_tags(source, out, chosen, view.update)
     _print({"input": str(file), "output": str(out), "format": chosen, **asdict(written)}, as_json)
+
+
+@tags.command()
+@click.argument("bench")
+@click.option(
+    "--duration", type=click.FloatRange(0, min_open=True), required=True, help="Time, seconds."
+)
+@click.option("--channels", help="Some channels only: names or numbers, with commas between.")
+@click.option("--seed", type=click.IntRange(0), help="Root of all simulated randomness.")
+@set_option
+@home_option
+@json_option
+@click.pass_context
+def record(
+    ctx: click.Context,
+    bench: str,
+    duration: float,
+    channels: str | None,
+    seed: int | None,
+    settings: tuple[str, ...],
+    home: Path,
+    as_json: bool,
+) -> None:
+    """Record the time taggers of BENCH into a run.
+
+    Lasers and detectors are switched on, all else is as the bench sets it. Ctrl-C ends the
+    recording; what was recorded stays. This is `qnlab run record`.
+
+    Example: qnlab tags record bb84-25km --duration 10 --channels H,V
+    """
+    from qnlab.cli.run import run
+
+    if channels is not None:
+        wanted = [int(word) if word.isdecimal() else word for word in channels.split(",")]
+        settings = (*settings, f"procedures.record.channels={json.dumps(wanted)}")
+    ctx.invoke(
+        run,
+        procedure="record",
+        bench_name=bench,
+        duration=duration,
+        seed=seed,
+        settings=settings,
+        home=home,
+        as_json=as_json,
+    )
 
 
 def _require(source: TagFile, channels: Sequence[int]) -> None:

@@ -59,7 +59,7 @@ ONE_LINE = {
     ),
     "unknown driver": (
         ('driver = "sim"\naddress = "laser"', 'driver = "zaser9"\naddress = "laser"'),
-        "instruments.laser.driver: no driver 'zaser9'; installed are: sim",
+        "instruments.laser.driver: no driver 'zaser9'; installed are: replay, sim",
     ),
     "missing site": (
         ('site = "alice"\n', ""),

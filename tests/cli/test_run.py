@@ -90,7 +90,7 @@ def test_progress_is_plain_lines_on_stderr_where_there_is_no_terminal(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("prob",), "no procedure named 'prob'; known: bb84, probe"),
+        (("prob",), "no procedure named 'prob'; known: bb84, probe, record"),
         (("probe", "--set", "procedures.probe.end=unfit"), "probe: no fibre is plugged in"),
         (
             ("probe", "--set", "procedures.probe.ende=1"),

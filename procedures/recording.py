@@ -1,0 +1,147 @@
+"""Procedure ``record``: the tag streams of a bench's time taggers, into a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from qnlab.bench import Bench
+from qnlab.errors import Timeout
+from qnlab.instruments.roles import LaserSource, SinglePhotonDetector, TagStream, TimeTagger
+from qnlab.runs import Run
+from qnlab.runs.recorder import TagRecorder
+from qnlab.tags.cut import cut
+
+_SLICE_S = 0.2
+_PATIENCE_S = 10.0
+
+
+class RecordParameters(BaseModel):
+    """Parameters of the procedure ``record``: bench table ``[procedures.record]``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    duration_s: float = Field(10.0, gt=0, description="time to record, on the taggers' clocks")
+    channels: tuple[int | str, ...] = Field(
+        (), description="channels by number or by their name in the bench; none: all enabled"
+    )
+
+
+class Record:
+    """Records every time tagger of the bench in a stream of its name.
+
+    Lasers and detectors of the bench are switched on, all else stays as the bench sets it.
+    """
+
+    name: ClassVar[str] = "record"
+    summary: ClassVar[str] = "record the streams of the time taggers"
+    Parameters: ClassVar[type[RecordParameters]] = RecordParameters
+
+    def check(self, bench: Bench, parameters: RecordParameters) -> list[str]:
+        """What the bench lacks, one line each."""
+        taggers = _taggers(bench)
+        if not taggers:
+            return ["the bench has no TimeTagger"]
+        names = {name for tagger in taggers for name in bench.channel_map(tagger.name)}
+        numbers = {n for tagger in taggers for n in tagger.capabilities.channels}
+        known = ", ".join([*sorted(names), *map(str, sorted(numbers))])
+        return [
+            f"procedures.record.channels: no channel {channel!r}; there are {known}"
+            for channel in parameters.channels
+            if channel not in names and channel not in numbers
+        ]
+
+    def run(self, bench: Bench, run: Run, parameters: RecordParameters) -> Mapping[str, object]:
+        """Record until every tagger's clock has gone on by the duration."""
+        run.cleanup(bench.safe_state)
+        for laser in bench.all(LaserSource):  # type: ignore[type-abstract]
+            laser.enable()
+        for detector in bench.all(SinglePhotonDetector):  # type: ignore[type-abstract]
+            detector.enable()
+        duration_ps = round(parameters.duration_s * 1e12)
+        with ExitStack() as stack:
+            takes = [
+                _Take(
+                    tagger.name,
+                    stack.enter_context(tagger.open_stream(_chosen(bench, tagger, parameters))),
+                    run.recorder(tagger.name),
+                    duration_ps,
+                )
+                for tagger in _taggers(bench)
+            ]
+            try:
+                while (take := min(takes, key=lambda take: take.recorded_ps)).left:
+                    take.step(run)
+                    done = min(take.recorded_ps for take in takes)
+                    run.checkpoint(done / duration_ps, "recording")
+            finally:
+                run.result({"streams": [take.figures() for take in takes]})
+        return run.outcome
+
+
+class _Take:
+    """One stream on its way into the run."""
+
+    def __init__(
+        self, name: str, stream: TagStream, recorder: TagRecorder, duration_ps: int
+    ) -> None:
+        self._name = name
+        self._stream = stream
+        self._recorder = recorder
+        self._duration_ps = duration_ps
+        self._gaps = self._missed = 0
+        self.counts = np.zeros(256, np.int64)
+        self.recorded_ps = 0
+
+    @property
+    def left(self) -> bool:
+        """Whether more is to be recorded."""
+        return self.recorded_ps < self._duration_ps
+
+    def step(self, run: Run) -> None:
+        """Record the next chunk, or what of it lies within the duration."""
+        waited = 0.0
+        while True:
+            try:
+                chunk = self._stream.read(_SLICE_S)
+                break
+            except Timeout:
+                waited += _SLICE_S
+                if waited >= _PATIENCE_S:
+                    raise
+                run.checkpoint()
+        part = cut(chunk, chunk.t_begin, chunk.t_begin + self._duration_ps - self.recorded_ps)
+        self._recorder.write(part)
+        self.recorded_ps += part.t_end - part.t_begin
+        self.counts += np.bincount(part.ch, minlength=256)
+        self._gaps += len(part.gaps)
+        self._missed += sum(sum(gap.missed.values()) for gap in part.gaps)
+
+    def figures(self) -> dict[str, object]:
+        """What was recorded, for the run's result."""
+        tags = int(self.counts.sum())
+        return {
+            "stream": self._name,
+            "duration_s": self.recorded_ps / 1e12,
+            "tags": tags,
+            "channels": {str(n): int(self.counts[n]) for n in np.flatnonzero(self.counts)},
+            "gaps": self._gaps,
+            "missed": self._missed,
+        }
+
+
+def _taggers(bench: Bench) -> list[TimeTagger]:
+    return bench.all(TimeTagger)  # type: ignore[type-abstract]
+
+
+def _chosen(bench: Bench, tagger: TimeTagger, parameters: RecordParameters) -> list[int] | None:
+    """Channels of this tagger among those asked for; None for all."""
+    if not parameters.channels:
+        return None
+    numbers = bench.channel_map(tagger.name)
+    asked = {numbers.get(c) if isinstance(c, str) else c for c in parameters.channels}
+    return [n for n in tagger.capabilities.channels if n in asked]
