@@ -3,7 +3,6 @@
 import numpy as np
 import ptufile
 import pytest
-import tttrlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,6 +120,7 @@ def test_records_are_what_ptufile_reads(kind, draw):
 @given(draw=draws)
 @settings(deadline=None, max_examples=20)
 def test_photons_of_t2_are_what_tttrlib_reads(kind, draw):
+    tttrlib = pytest.importorskip("tttrlib")
     words = MAKERS[kind]([d for d in draw if d[0] in ("tag", "overflow")])
     path = placed(ptu(kind, words), "judged-too.ptu")
     file = tttrlib.TTTR(str(path), "PTU")

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import ptufile
 import pytest
-import tttrlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,6 +57,7 @@ def test_ptufile_reads_our_ptu(name, pairs, sizes):
 
 
 def test_tttrlib_reads_our_ptu():
+    tttrlib = pytest.importorskip("tttrlib")
     rng = np.random.default_rng(3)
     pairs = sorted(zip(rng.integers(0, 10**9, 999).tolist(), [0, 1, 5] * 333, strict=True))
     out, _ = written(chunked(pairs, [100, 5, 400]), "ptu", "out.ptu")
