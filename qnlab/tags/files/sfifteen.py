@@ -28,6 +28,9 @@ _SURE = 16
 _NIBBLE = np.full(256, 255, np.uint8)
 for _value, _digit in enumerate(b"0123456789abcdef"):
     _NIBBLE[_digit] = _NIBBLE[ord(chr(_digit).upper())] = _value
+_CHANNEL = np.zeros(1 << DETECTORS, np.uint8)
+"""Channel of a pattern of one detector; 0 for the others."""
+_CHANNEL[1 << np.arange(DETECTORS)] = 1 + np.arange(DETECTORS)
 
 Events = npt.NDArray[np.uint64]
 
@@ -94,10 +97,10 @@ class SFifteenFile:
             turns = int(np.count_nonzero(rolled))
             base, last = base + ROLL_OVER * turns, int(raw[-1])
             pattern = events.astype(np.uint8) & np.uint8(15)
-            which, detector = np.nonzero(pattern[:, None] & (1 << np.arange(DETECTORS)))
+            which, channels = _clicks(pattern)
             yield Block(
                 t=to_ps(ticks)[which],
-                ch=(detector + 1).astype(np.uint8),
+                ch=channels,
                 watermark=int(to_ps(ticks[-1:])[0]),
                 records=len(events),
                 overflows=turns,
@@ -149,6 +152,17 @@ class SFifteenFile:
         shifts = np.arange(4 * (digits - 1), -1, -4).astype(np.uint64)
         values: Events = np.bitwise_or.reduce(nibbles.astype(np.uint64) << shifts, axis=1)
         return values
+
+
+def _clicks(
+    pattern: npt.NDArray[np.uint8],
+) -> tuple[npt.NDArray[np.intp] | slice, npt.NDArray[np.uint8]]:
+    """Which event each tag comes from, and its channel."""
+    channels = _CHANNEL[pattern]
+    if channels.all():
+        return slice(None), channels
+    which, detector = np.nonzero(pattern[:, None] & (1 << np.arange(DETECTORS)))
+    return which, (detector + 1).astype(np.uint8)
 
 
 def _newline(rest: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import struct
 import tempfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from qnlab.tags import Gap, Marker, TagChunk
 from qnlab.tags.files import open_tags
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="tag-files-")
+atexit.register(_FOLDER.cleanup)
 
 
 def placed(data: bytes, name: str) -> Path:
