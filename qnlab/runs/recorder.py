@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +27,7 @@ class TagRecorder:
     """Writes the chunks of one stream into live segments, and seals those that are full.
 
     A segment is full at 256 MB or after 10 s of acquisition. Sealing goes on in a thread of its
-    own while the next segment is written; at most one segment waits for it.
+    own; where the stream is faster, full segments wait for it on the disk, not the stream.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class TagRecorder:
         self._events = events
         self._manifest = manifest
         self._lock = threading.Lock()
+        self._disk = threading.Lock()
         self._live: LiveSegment | None = None
+        self._ended: list[LiveSegment] = []
         self._begin_ps = 0
         self._next_seq: int | None = None
         self._first_of_live = 1
         self._sealer = ThreadPoolExecutor(1, thread_name_prefix=f"seal-{stream}")
-        self._sealing: Future[None] | None = None
+        self._sealing: deque[Future[None]] = deque()
         self._descriptor = events.describe_external(stream, _data_key(stream))
 
     def write(self, chunk: TagChunk) -> None:
@@ -87,9 +90,11 @@ class TagRecorder:
         StoreError
             The disk does not take it.
         """
-        with self._lock, storing(self._folder):
-            if self._live is not None:
-                self._live.sync()
+        with self._disk, storing(self._folder):
+            with self._lock:
+                unsynced = [*self._ended, *([] if self._live is None else [self._live])]
+            for segment in unsynced:
+                segment.sync()
 
     def close(self) -> None:
         """Seal the last segment and wait for it.
@@ -100,12 +105,13 @@ class TagRecorder:
             The disk does not take it; live segments that could not be sealed are left and can be
             read.
         """
-        with self._lock, storing(self._folder):
+        with storing(self._folder):
             try:
-                if self._live is not None:
-                    self._rotate(self._live)
-                if self._sealing is not None:
-                    self._sealing.result()
+                with self._lock:
+                    if self._live is not None:
+                        self._rotate(self._live)
+                while self._sealing:
+                    self._sealing.popleft().result()
             finally:
                 self._sealer.shutdown()
 
@@ -114,15 +120,24 @@ class TagRecorder:
 
     def _rotate(self, live: LiveSegment) -> None:
         self._live = None
-        live.close()
-        if self._sealing is not None:
-            self._sealing.result()
+        try:
+            live.finish()
+        except OSError:
+            live.close()
+            raise
+        self._ended.append(live)
+        while self._sealing and self._sealing[0].done():
+            self._sealing.popleft().result()
         first = self._first_of_live
         self._first_of_live += live.chunks
-        self._sealing = self._sealer.submit(self._seal, live.path, first)
+        self._sealing.append(self._sealer.submit(self._seal, live, first))
 
-    def _seal(self, live: Path, first: int) -> None:
-        name, facts = seal_segment(live, self._stream, self._manifest)
+    def _seal(self, live: LiveSegment, first: int) -> None:
+        with self._disk:
+            with self._lock:
+                self._ended.remove(live)
+            live.close()
+        name, facts = seal_segment(live.path, self._stream, self._manifest)
         documents = external_documents(name, facts, self._descriptor, first)
         self._events.external(self._stream, documents)
 

@@ -58,6 +58,7 @@ class LiveSegment:
         self.path = path
         self.chunks = 0
         self.size = 0
+        self._ended = False
         self._schema = _schema(_PACKED, stream)
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o644)
         self._message = io.BytesIO()
@@ -81,14 +82,20 @@ class LiveSegment:
         self.chunks += 1
 
     def sync(self) -> None:
-        """Return when all that was written is on the disk."""
+        """Return when all that was written is on the disk; another thread may write meanwhile."""
         os.fsync(self._handle)
 
+    def finish(self) -> None:
+        """End the stream: nothing more is written. `close` has yet to follow."""
+        self._ended = True
+        self._writer.close()
+        self._append()
+
     def close(self) -> None:
-        """End the stream, bring it to the disk and close the file."""
+        """End the stream if it has not ended, bring it to the disk and close the file."""
         try:
-            self._writer.close()
-            self._append()
+            if not self._ended:
+                self.finish()
             self.sync()
         finally:
             os.close(self._handle)
