@@ -63,15 +63,17 @@ class Record:
         for detector in bench.all(SinglePhotonDetector):  # type: ignore[type-abstract]
             detector.enable()
         duration_ps = round(parameters.duration_s * 1e12)
+        taggers = _taggers(bench)
         with ExitStack() as stack:
+            recorders = [run.recorder(tagger.name) for tagger in taggers]
             takes = [
                 _Take(
                     tagger.name,
                     stack.enter_context(tagger.open_stream(_chosen(bench, tagger, parameters))),
-                    run.recorder(tagger.name),
+                    recorder,
                     duration_ps,
                 )
-                for tagger in _taggers(bench)
+                for tagger, recorder in zip(taggers, recorders, strict=True)
             ]
             try:
                 while (take := min(takes, key=lambda take: take.recorded_ps)).left:

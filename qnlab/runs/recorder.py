@@ -38,6 +38,9 @@ class TagRecorder:
         manifest: Manifest,
         numbers: Iterator[int],
     ) -> None:
+        from qnlab.tags.packed import warm_up
+
+        warm_up()
         self._folder = folder
         self._numbers = numbers
         self._stream = stream

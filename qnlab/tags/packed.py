@@ -156,3 +156,9 @@ def unpack_reference(words: U32, channels: U8, begin: int, t: I64, ch: U8) -> in
         tags += 1
         i += width
     return tags
+
+
+def warm_up() -> None:
+    """Compile what a recording needs, so that its first chunk does not wait for it."""
+    none = np.empty(0, np.int64), np.empty(0, np.uint8), 0
+    pack(*none, np.empty(0, np.uint32), np.empty(CODES, np.uint8))
