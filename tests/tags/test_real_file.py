@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from qnlab.cli.tags import tags
+from qnlab.tags.files import open_tags
 
 FILE = Path(__file__).resolve().parents[3] / "shared" / "data" / "hydraharp_t2_320MHz_hbt.ptu"
 needs_file = pytest.mark.skipif(not FILE.exists(), reason="the real file is not beside the project")
@@ -57,3 +58,19 @@ def test_truncation_is_named_with_its_offset(tmp_path):
     result = CliRunner().invoke(tags, ["info", str(cut)])
     assert result.exit_code != 0
     assert "byte" in str(result.exception)
+
+
+@needs_file
+def test_written_again_it_has_the_very_same_records(tmp_path):
+    out = tmp_path / "again.ptu"
+    assert ask("convert", FILE, out, "--format", "ptu-hydraharp2")["tags"] == 384_019
+    assert out.read_bytes()[-4 * 409_482 :] == FILE.read_bytes()[-4 * 409_482 :]
+
+
+@needs_file
+def test_tttrlib_reads_the_same_photons():
+    tttrlib = pytest.importorskip("tttrlib")
+    theirs = tttrlib.TTTR(str(FILE), "PTU")
+    ours = list(open_tags(FILE).chunks())
+    np.testing.assert_array_equal(np.concatenate([c.t for c in ours]), theirs.macro_times)
+    np.testing.assert_array_equal(np.concatenate([c.ch for c in ours]), theirs.routing_channels)
