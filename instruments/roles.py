@@ -70,7 +70,13 @@ class TimeTagger(Instrument):
 
     @abstractmethod
     def counts(self, duration_s: float) -> dict[int, int]:
-        """Tags on each enabled channel during `duration_s`, counted from now."""
+        """Tags on each enabled channel during `duration_s`, counted from now.
+
+        Raises
+        ------
+        DataLoss
+            The tagger lost tags in that time.
+        """
 
     @abstractmethod
     def open_stream(self, channels: Sequence[int] | None = None) -> TagStream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -21,15 +22,16 @@ class Entry:
     unit : str
     get : callable
         Reads the value from the device.
-    set : callable
-        Sends a checked value to the device.
+    set : callable, optional
+        Sends a checked value to the device; None for a value that can only be read, or where the
+        table sends several settings together.
     limits : Limits, optional
         None for booleans and words.
     """
 
     unit: str
     get: Callable[[], Setting]
-    set: Callable[[Setting], None]
+    set: Callable[[Setting], None] | None = None
     limits: Limits | None = None
 
 
@@ -45,6 +47,9 @@ class SettingTable:
     entries : mapping of str to Entry
     tighter : mapping of str to (low, high), optional
         Limits of the bench, which hold besides those of the device.
+    together : callable, optional
+        Sends checked settings in one go, where the device takes them as a whole; it may still
+        refuse what only shows in combination, before it sends anything.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class SettingTable:
         clock: Clock,
         entries: Mapping[str, Entry],
         tighter: Mapping[str, tuple[float, float]] | None = None,
+        together: Callable[[Mapping[str, Setting]], None] | None = None,
     ) -> None:
         self._device = device
         self._clock = clock
@@ -63,6 +69,11 @@ class SettingTable:
         }
         for name in tighter or {}:
             self._known(name)
+        self._together = together
+
+    def limits(self, name: str) -> Limits | None:
+        """What a setting may be: the device's range and the bench's; None if not a number."""
+        return self._limits[name]
 
     def _narrowed(
         self, name: str, limits: Limits | None, tighter: Mapping[str, tuple[float, float]]
@@ -107,13 +118,18 @@ class SettingTable:
             No setting of that name; nothing was sent.
         """
         checked = {name: self.check(name, value) for name, value in settings.items()}
-        for name, value in checked.items():
-            self._entries[name].set(value)
+        if checked and self._together:
+            self._together(checked)
+        else:
+            for name, value in checked.items():
+                self._setter(name)(value)
         return {name: self.read_one(name) for name in checked}
 
     def check(self, name: str, value: Setting) -> Setting:
         """`value` if it may be set, else an error."""
         self._known(name)
+        if not self._together:
+            self._setter(name)
         limits = self._limits[name]
         kind = type(self._entries[name].get())
         if limits is None:
@@ -129,8 +145,21 @@ class SettingTable:
             )
         return limits.check(value, device=self._device, setting=name)
 
+    def _setter(self, name: str) -> Callable[[Setting], None]:
+        setter = self._entries[name].set
+        if setter is None:
+            raise NotSupported(self._device, f"{name} can only be read", command=name)
+        return setter
+
     def _known(self, name: str) -> None:
         if name not in self._entries:
             near = difflib.get_close_matches(name, self._entries, 1)
             hint = f"{near[0]}?" if near else "one of " + ", ".join(sorted(self._entries))
             raise NotSupported(self._device, f"no setting {name!r}", command=name, expected=hint)
+
+
+def on_grid(value: float, step: float, limits: Limits) -> float:
+    """The multiple of `step` nearest to `value` of those within `limits`."""
+    low, high = math.ceil(limits.low / step - 1e-9), math.floor(limits.high / step + 1e-9)
+    nearest = min(max(round(value / step), low), high) * step
+    return min(max(nearest, limits.low), limits.high)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from qnlab.bench import BenchContext, InstrumentSpec
@@ -22,7 +21,7 @@ from qnlab.sim_backends.devices.sources import (
 )
 from qnlab.sim_backends.world import World, ports
 
-_DEVICES: dict[type, Callable[..., Instrument]] = {
+_DEVICES: dict[type, Any] = {
     ports.LaserPort: SimulatedLaser,
     ports.IntensityPort: SimulatedIntensityModulator,
     ports.StatePort: SimulatedStateModulator,
@@ -40,7 +39,7 @@ def connect(spec: InstrumentSpec, context: BenchContext) -> Instrument:
     Raises
     ------
     BenchError
-        No world, or no such port.
+        No world, no such port, or the device there is of another role.
     """
     world: Any = context.world
     if not isinstance(world, World):
@@ -52,4 +51,10 @@ def connect(spec: InstrumentSpec, context: BenchContext) -> Instrument:
             f"instruments.{spec.name}.address: no port {spec.address!r} in the world, "
             f"which has {known}"
         )
-    return _DEVICES[type(port)](spec.name, context.clock, port, context.limits)
+    device = _DEVICES[type(port)]
+    if device.role != spec.role:
+        raise BenchError(
+            f"instruments.{spec.name}.role: at address {spec.address!r} is a device of role "
+            f"{device.role}, not {spec.role}"
+        )
+    return device(spec.name, context.clock, port, context.limits)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from qnlab.clock import Clock
-from qnlab.errors import Disconnected, OutOfRange, Timeout
-from qnlab.instruments.base import Health
+from qnlab.errors import DataLoss, Disconnected, OutOfRange, Timeout
+from qnlab.instruments.base import Health, Setting
 from qnlab.instruments.roles import (
     ActuatorKind,
     DetectorCapabilities,
@@ -18,7 +18,7 @@ from qnlab.instruments.roles import (
     TimeTagger,
     TimeTaggerCapabilities,
 )
-from qnlab.instruments.settings import Entry, SettingTable
+from qnlab.instruments.settings import Entry, SettingTable, on_grid
 from qnlab.sim_backends.devices.common import SimulatedInstrument
 from qnlab.sim_backends.world.ports import DetectorPort, RetarderPort, TaggerPort, TagQueue
 from qnlab.tags import TagChunk
@@ -49,20 +49,22 @@ class SimulatedPolarizationController(SimulatedInstrument, PolarizationControlle
             f"position.{i}": Entry(
                 port.unit,
                 partial(self._position, i),
-                partial(self._send_one, i),
-                self.capabilities.limits[i],
+                limits=self.capabilities.limits[i],
             )
             for i in range(n)
         }
-        self._table = SettingTable(name, clock, entries, tighter)
+        self._table = SettingTable(name, clock, entries, tighter, self._drive)
 
     def _position(self, i: int) -> float:
         return self._port.commands[i]
 
-    def _send_one(self, i: int, value: float | int | bool | str) -> None:
-        step = self.capabilities.resolution[i]
+    def _drive(self, checked: Mapping[str, Setting]) -> None:
         commands = list(self._port.commands)
-        commands[i] = min(round(float(value) / step) * step, self.capabilities.limits[i].high)
+        for i, step in enumerate(self.capabilities.resolution):
+            key = f"position.{i}"
+            limits = self._table.limits(key)
+            if key in checked and limits is not None:
+                commands[i] = on_grid(float(checked[key]), step, limits)
         self._port.drive(tuple(commands))
 
     def positions(self) -> tuple[float, ...]:
@@ -204,7 +206,7 @@ class SimulatedTimeTagger(SimulatedInstrument, TimeTagger):
             channels=(1, 2, 3, 4),
             resolution_ps=port.resolution_ps,
             jitter_rms_ps=port.jitter_rms_ps,
-            dead_time_ps=Limits(0.0, 0.0, "ps"),
+            dead_time_ps=Limits(0.0, 1e8, "ps"),
             delay_ps=Limits(-5e3, 5e3, "ps"),
             threshold_v=Limits(0.0, 2.5, "V"),
             max_rate_hz=port.max_rate_hz,
@@ -215,8 +217,10 @@ class SimulatedTimeTagger(SimulatedInstrument, TimeTagger):
         for i, n in enumerate(self.capabilities.channels):
             for key, many, limits in (
                 ("enabled", port.enabled, None),
+                ("rising", port.rising, None),
                 ("threshold_v", port.threshold_v, self.capabilities.threshold_v),
                 ("delay_ps", port.delay_ps, self.capabilities.delay_ps),
+                ("dead_time_ps", port.dead_time_ps, self.capabilities.dead_time_ps),
             ):
                 entries[f"ch{n}.{key}"] = Entry(
                     limits.unit if limits else "",
@@ -248,6 +252,11 @@ class SimulatedTimeTagger(SimulatedInstrument, TimeTagger):
             while True:
                 chunk = stream.read(duration_s + 1.0)
                 end = chunk.t_begin + round(duration_s * 1e12) if end is None else end
+                lost = next((gap for gap in chunk.gaps if gap.begin_ps < end), None)
+                if lost is not None:
+                    raise DataLoss(
+                        self.name, "tags were lost while counting", (lost.begin_ps, lost.end_ps)
+                    )
                 inside = chunk.ch[chunk.t < end]
                 for n in totals:
                     totals[n] += int((inside == n).sum())

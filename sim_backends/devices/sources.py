@@ -24,7 +24,7 @@ from qnlab.instruments.roles import (
     StateModulator,
     StateModulatorCapabilities,
 )
-from qnlab.instruments.settings import Entry, SettingTable
+from qnlab.instruments.settings import Entry, SettingTable, on_grid
 from qnlab.sim_backends.devices.common import SimulatedInstrument
 from qnlab.sim_backends.world.ports import (
     AttenuatorPort,
@@ -93,52 +93,47 @@ class SimulatedIntensityModulator(SimulatedInstrument, IntensityModulator):
     """An intensity modulator with its random pattern, on the world's port."""
 
     model = "simulated intensity modulator"
+    most_levels = 4
 
     def __init__(self, name: str, clock: Clock, port: IntensityPort, tighter: Tighter) -> None:
         super().__init__(name, clock, port.world)
         self._port = port
         self._tighter = tighter
+        self._ranges = SettingTable(name, clock, self._entries(self.most_levels), tighter)
         self.capabilities = IntensityModulatorCapabilities(
-            Limits(1, 4), port.extinction_db, Limits(1e6, 1e9, "Hz")
+            Limits(1, self.most_levels), port.extinction_db, Limits(1e6, 1e9, "Hz")
         )
         self._list_settings()
 
-    def _allowed(self, setting: str) -> Limits:
-        low, high = self._tighter.get(setting, (0.0, 1.0))
-        return Limits(max(low, 0.0), min(high, 1.0))
+    def _entries(self, levels: int) -> dict[str, Entry]:
+        return {
+            f"{field}.{k}": Entry("", partial(self._get, field, k), limits=Limits(0.0, 1.0))
+            for k in range(levels)
+            for field in ("transmission", "probability")
+        }
 
     def _list_settings(self) -> None:
-        entries = {}
-        unit = Limits(0.0, 1.0)
-        for k in range(len(self._port.transmissions)):
-            for field in ("transmission", "probability"):
-                entries[f"{field}.{k}"] = Entry(
-                    "", partial(self._get, field, k), partial(self._set, field, k), unit
-                )
+        entries = self._entries(len(self._port.transmissions))
         tighter = {name: bounds for name, bounds in self._tighter.items() if name in entries}
-        self._table = SettingTable(self.name, self._clock, entries, tighter)
+        self._table = SettingTable(self.name, self._clock, entries, tighter, self._send)
 
     def _get(self, field: str, k: int) -> float:
-        many = self._port.transmissions if field == "transmission" else self._port.probabilities
-        return many[k]
+        taken = {
+            "transmission": self._port.real_transmissions(),
+            "probability": self._port.probabilities,
+        }
+        return taken[field][k]
 
-    def _set(self, field: str, k: int, value: Setting) -> None:
-        transmissions, probabilities = (
-            list(self._port.transmissions),
-            list(self._port.probabilities),
-        )
-        (transmissions if field == "transmission" else probabilities)[k] = float(value)
-        self._port.configure(tuple(transmissions), tuple(probabilities))
-
-    def apply(self, settings: Mapping[str, Setting]) -> dict[str, Reading]:
-        checked = {name: self._table.check(name, value) for name, value in settings.items()}
-        after = list(self._port.probabilities)
+    def _send(self, checked: Mapping[str, Setting]) -> None:
+        after = {
+            "transmission": list(self._port.transmissions),
+            "probability": list(self._port.probabilities),
+        }
         for name, value in checked.items():
             field, k = name.split(".")
-            if field == "probability":
-                after[int(k)] = float(value)
-        self._check_probabilities(after)
-        return super().apply(checked)
+            after[field][int(k)] = float(value)
+        self._check_probabilities(after["probability"])
+        self._port.configure(tuple(after["transmission"]), tuple(after["probability"]))
 
     def _check_probabilities(self, probabilities: Sequence[float]) -> None:
         if not math.isclose(sum(probabilities), 1.0, abs_tol=1e-9):
@@ -159,7 +154,8 @@ class SimulatedIntensityModulator(SimulatedInstrument, IntensityModulator):
             )  # fmt: skip
         for field, values in (("transmission", transmissions), ("probability", probabilities)):
             for k, value in enumerate(values):
-                self._allowed(f"{field}.{k}").check(value, device=self.name, setting=f"{field}.{k}")
+                limits = self._ranges.limits(f"{field}.{k}") or Limits(0.0, 1.0)
+                limits.check(value, device=self.name, setting=f"{field}.{k}")
         self._check_probabilities(probabilities)
         self._port.configure(tuple(transmissions), tuple(probabilities))
         self._list_settings()
@@ -216,8 +212,8 @@ class SimulatedAttenuator(SimulatedInstrument, Attenuator):
         self._table = SettingTable(name, clock, entries, tighter)
 
     def _send(self, value: Setting) -> None:
-        step = self.capabilities.resolution_db
-        self._port.attenuation_db = round(float(value) / step) * step
+        limits = self._table.limits("attenuation_db") or self.capabilities.attenuation_db
+        self._port.attenuation_db = on_grid(float(value), self.capabilities.resolution_db, limits)
 
     def attenuation(self) -> Reading:
         return self._table.read_one("attenuation_db")

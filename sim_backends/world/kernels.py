@@ -177,3 +177,13 @@ def avalanche(
                     pending[d, p] = t + dead[d] - tau[d] * np.log1p(-rng.random())
                     soonest = min(soonest, pending[d, p])
                     break
+
+
+@_jit
+def hold_off(t: Int64s, ch: Bytes, dead_ps: Floats, last: Int64s, kept: Bytes) -> None:
+    """Mark the tags that come at least a dead time after the last kept one of their channel."""
+    for i in range(len(t)):
+        c = np.int64(ch[i]) - 1
+        kept[i] = t[i] - last[c] >= dead_ps[c]
+        if kept[i]:
+            last[c] = t[i]

@@ -209,14 +209,22 @@ class TaggerPort:
     jitter_rms_ps: float
     max_rate_hz: float
     pulse_height_v: float = 0.6
+    pulse_width_ps: float = 20_000.0
     enabled: list[bool] = field(default_factory=lambda: [True] * 4)
     threshold_v: list[float] = field(default_factory=lambda: [0.2] * 4)
+    rising: list[bool] = field(default_factory=lambda: [True] * 4)
     delay_ps: list[float] = field(default_factory=lambda: [0.0] * 4)
+    dead_time_ps: list[float] = field(default_factory=lambda: [0.0] * 4)
     queues: list[TagQueue] = field(default_factory=list)
 
     def sees(self, index: int) -> bool:
         """True if pulses of detector `index` cross the threshold of an enabled channel."""
         return self.enabled[index] and 0 < self.threshold_v[index] < self.pulse_height_v
+
+    def lag_ps(self) -> list[float]:
+        """From the arrival of a pulse to its tag, a channel: the chosen edge and the delay."""
+        edges = [0.0 if rising else self.pulse_width_ps for rising in self.rising]
+        return [edge + delay for edge, delay in zip(edges, self.delay_ps, strict=True)]
 
     def subscribe(self, channels: frozenset[int]) -> TagQueue:
         """Get every chunk from now on."""

@@ -26,6 +26,7 @@ from qnlab.sim_backends.world.ports import (
     TaggerPort,
 )
 from qnlab.tags import Gap, TagChunk
+from qnlab.tags.cut import only
 
 Matrix = npt.NDArray[np.float64]
 
@@ -79,6 +80,7 @@ class World:
             config.tagger_max_rate_hz,
         )
         self._last = np.full(4, -np.inf)
+        self._last_tag = np.full(4, -(2**62), dtype=np.int64)
         self._pending = np.full((4, kernels.PENDING), np.inf)
         self.ports: dict[str, Port] = {
             "laser": self.laser,
@@ -285,7 +287,7 @@ class World:
         jitter = math.hypot(c.detector_jitter_fwhm_ps / 2.3548, tagger.jitter_rms_ps)
         time = ((fired[seen] >> 2) - start_ps) * self._bob_rate + (bob_start - self._delivered_ps)
         time += self._detector_draws.normal(0.0, jitter, len(index))
-        time += np.array(tagger.delay_ps)[index]
+        time += np.array(tagger.lag_ps())[index]
         steps = np.rint((time + self._delivered_ps % tagger.resolution_ps) / tagger.resolution_ps)
         quantised = np.rint(steps * tagger.resolution_ps).astype(np.int64)
         packed = np.sort(np.concatenate([self._carried, (quantised << 2) | index]))
@@ -301,6 +303,10 @@ class World:
     def _hand_out(self, packed: npt.NDArray[np.int64], begin: int, end: int) -> None:
         t = np.maximum(packed >> 2, 0) + begin
         ch = (packed & 3).astype(np.uint8) + np.uint8(1)
+        if any(self.tagger.dead_time_ps):
+            kept = np.empty(len(t), np.bool_)
+            kernels.hold_off(t, ch, np.array(self.tagger.dead_time_ps), self._last_tag, kept)
+            t, ch = t[kept], ch[kept]
         allowed = int(self.tagger.max_rate_hz * (end - begin) * 1e-12) + 1
         gaps: tuple[Gap, ...] = ()
         if len(t) > allowed:
@@ -313,10 +319,8 @@ class World:
                 lost[int(k)] = lost.get(int(k), 0) + int(n)
             t, ch = t[keep], ch[keep]
         for queue in self.tagger.queues:
+            chunk = TagChunk(t, ch, begin, end, queue.seq, "bob", gaps)
             if len(queue.channels) < 4:
-                wanted = np.isin(ch, list(queue.channels))
-                chunk = TagChunk(t[wanted], ch[wanted], begin, end, queue.seq, "bob", gaps)
-            else:
-                chunk = TagChunk(t, ch, begin, end, queue.seq, "bob", gaps)
+                chunk = only(chunk, queue.channels)
             queue.seq += 1
             queue.chunks.append(chunk)

@@ -17,7 +17,9 @@ def device():
     world = create({}, clock=clock, seed=1, where="test")
 
     def make(address, **limits):
-        spec = InstrumentSpec(address, "here", "any", "sim", address)
+        roles = {"laser": "LaserSource", "intensity": "IntensityModulator"}
+        role = roles.get(address, "Attenuator")
+        spec = InstrumentSpec(address, "here", role, "sim", address)
         made = connect(spec, BenchContext(clock, 1, world, limits))
         return made, world
 
