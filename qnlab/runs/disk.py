@@ -46,10 +46,12 @@ def sync_folder(folder: Path) -> None:
 def append(handle: int, data: bytes | memoryview) -> None:
     """Write all of `data` at the end of a file, or nothing of it."""
     end = os.lseek(handle, 0, os.SEEK_END)
-    left = memoryview(data)
+    written = 0
     try:
-        while left:
-            left = left[os.write(handle, left) :]
+        with memoryview(data) as whole:
+            while written < len(whole):
+                with whole[written:] as left:
+                    written += os.write(handle, left)
     except OSError:
         os.ftruncate(handle, end)
         raise

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from qnlab.clock import Clock
+from qnlab.clock import Clock, VirtualClock
 from qnlab.errors import StoreError
 from qnlab.runs.disk import append, read_json, storing
 
@@ -54,6 +54,25 @@ class EventLog:
         self._dirty = False
         self._handle = os.open(folder / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
+    @classmethod
+    def reopened(
+        cls,
+        folder: Path,
+        run_start: str,
+        now: float,
+        descriptors: Mapping[str, dict[str, Any]],
+        counts: Mapping[str, int],
+    ) -> EventLog:
+        """Go on with the log of a run that ended or died; new documents bear the time `now`."""
+        log = cls(folder, run_start, VirtualClock(now))
+        log._descriptors.update(descriptors)
+        log._counts.update(counts)
+        return log
+
+    def descriptor(self, stream: str) -> str:
+        """UID of the descriptor of a stream."""
+        return str(self._descriptors[stream]["uid"])
+
     def event(self, stream: str, data: Mapping[str, object]) -> None:
         """Append an event; the first one of a stream fixes its fields and their kinds.
 
@@ -64,7 +83,7 @@ class EventLog:
         StoreError
             The disk does not take it.
         """
-        values = {key: plain(value, f"{stream}.{key}") for key, value in data.items()}
+        values: dict[str, Any] = plain(data, stream)
         for key, value in values.items():
             if isinstance(value, dict):
                 raise ValueError(f"stream {stream!r}: field {key!r} is a mapping; record its parts")
@@ -75,18 +94,19 @@ class EventLog:
                 self._describe(stream, keys, now)
             descriptor = self._descriptors[stream]
             _check_fields(stream, descriptor["data_keys"], values)
-            self._counts[stream] += 1
+            number = self._counts[stream] + 1
             self._append(
                 "event",
                 {
                     "uid": str(uuid.uuid4()),
                     "descriptor": descriptor["uid"],
                     "time": now,
-                    "seq_num": self._counts[stream],
+                    "seq_num": number,
                     "data": values,
                     "timestamps": dict.fromkeys(values, now),
                 },
             )
+            self._counts[stream] = number
 
     def describe_external(self, stream: str, data_key: Mapping[str, Any]) -> str:
         """Append the descriptor of a stream whose data lie in files of their own; its uid.
@@ -169,7 +189,7 @@ def plain(value: object, where: str) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): plain(item, f"{where}.{key}") for key, item in value.items()}
+        return {_name(key, where): plain(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item, f"{where}[{k}]") for k, item in enumerate(value)]
     if isinstance(value, Path):
@@ -178,6 +198,13 @@ def plain(value: object, where: str) -> Any:
         f"{where}: a {type(value).__name__} cannot be stored in a document; "
         "numbers, texts, truth values, lists and mappings can"
     )
+
+
+def _name(key: object, where: str) -> str:
+    name = str(key)
+    if not name or "." in name or "/" in name:
+        raise ValueError(f"{where}: {name!r} cannot name a field of a document: no '.' and no '/'")
+    return name
 
 
 def _kind(value: object) -> str:

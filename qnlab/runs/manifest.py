@@ -6,9 +6,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from qnlab.errors import StoreError
 from qnlab.runs.disk import read_json, sha256, write_json
 
 MANIFEST = "manifest.json"
+_VERSION = 1
 
 
 class Manifest:
@@ -24,12 +26,43 @@ class Manifest:
         path = self._folder / name
         entry = {"bytes": path.stat().st_size, "sha256": sha256(path), **facts}
         with self._lock:
-            files = {**self._files, name: entry}
-            write_json(self._folder / MANIFEST, {"version": 1, "files": files})
-            self._files = files
+            self._replace({**self._files, name: entry})
+
+    def drop(self, name: str) -> None:
+        """Take out a file that is about to be changed."""
+        with self._lock:
+            if name in self._files:
+                self._replace({key: e for key, e in self._files.items() if key != name})
+
+    def _replace(self, files: dict[str, dict[str, Any]]) -> None:
+        write_json(self._folder / MANIFEST, {"version": _VERSION, "files": files})
+        self._files = files
 
 
 def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
-    """Entries by file name; empty before the first file was finished."""
+    """Entries by file name; empty before the first file was finished.
+
+    Raises
+    ------
+    StoreError
+        The manifest is garbled; the message names it.
+    """
     path = folder / MANIFEST
-    return dict(read_json(path)["files"]) if path.exists() else {}
+    if not path.exists():
+        return {}
+    document = read_json(path)
+    if document.get("version") != _VERSION:
+        raise StoreError(f"{path}: version {document.get('version')!r}, {_VERSION} is known")
+    files = document.get("files")
+    if not isinstance(files, dict) or not all(_is_entry(entry) for entry in files.values()):
+        raise StoreError(f"{path}: needs 'files', each with bytes and sha256, tags with rows too")
+    return files
+
+
+def _is_entry(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("bytes"), int)
+        and isinstance(entry.get("sha256"), str)
+        and ("stream" not in entry or {"rows", "chunks", "first_seq"} <= entry.keys())
+    )

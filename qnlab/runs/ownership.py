@@ -11,7 +11,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-_NAME = "lock"
+NAME = "lock"
 
 
 class Ownership:
@@ -24,13 +24,11 @@ class Ownership:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / _NAME
-        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT)
-        try:
-            _lock(self._handle)
-        except OSError as error:
+        self._path = folder / NAME
+        self._handle = _locked(self._path)
+        while not self._is_current():
             os.close(self._handle)
-            raise BlockingIOError(f"{folder} is being written") from error
+            self._handle = _locked(self._path)
 
     def release(self) -> None:
         """Let go; the lock file disappears."""
@@ -40,14 +38,22 @@ class Ownership:
         if sys.platform == "win32":
             self._path.unlink(missing_ok=True)
 
+    def _is_current(self) -> bool:
+        """Whether the file that is locked still has its name: an owner before removes it."""
+        try:
+            return os.path.samestat(os.fstat(self._handle), self._path.stat())
+        except FileNotFoundError:
+            return False
+
 
 def is_owned(folder: Path) -> bool:
     """Whether a living process writes the run."""
-    if not (folder / _NAME).exists():
-        return False
-    handle = os.open(folder / _NAME, os.O_RDWR)
     try:
-        _lock(handle)
+        handle = os.open(folder / NAME, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        _lock(handle, shared=True)
     except OSError:
         return True
     finally:
@@ -55,8 +61,18 @@ def is_owned(folder: Path) -> bool:
     return False
 
 
-def _lock(handle: int) -> None:
+def _locked(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        _lock(handle)
+    except OSError as error:
+        os.close(handle)
+        raise BlockingIOError(f"{path.parent} is being written") from error
+    return handle
+
+
+def _lock(handle: int, *, shared: bool = False) -> None:
     if sys.platform == "win32":
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
     else:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

@@ -55,7 +55,7 @@ class TagRecorder:
         self._first_of_live = 1
         self._sealer = ThreadPoolExecutor(1, thread_name_prefix=f"seal-{stream}")
         self._sealing: deque[Future[None]] = deque()
-        self._descriptor = events.describe_external(stream, _data_key(stream))
+        self._descriptor = events.describe_external(stream, tag_data_key(stream))
 
     def write(self, chunk: TagChunk) -> None:
         """Append a chunk.
@@ -145,7 +145,8 @@ class TagRecorder:
         self._events.external(self._stream, documents)
 
 
-def _data_key(stream: str) -> dict[str, Any]:
+def tag_data_key(stream: str) -> dict[str, Any]:
+    """Data key of a tag stream, for its descriptor."""
     return {"source": f"run:{stream}", "dtype": "array", "shape": [None], "dims": ["tag"]}
 
 
@@ -161,7 +162,11 @@ def seal_segment(live: Path, stream: str, manifest: Manifest) -> tuple[str, dict
 
 
 def external_documents(
-    name: str, facts: Mapping[str, Any], descriptor: str, first: int
+    name: str,
+    facts: Mapping[str, Any],
+    descriptor: str,
+    first: int,
+    resource: str | None = None,
 ) -> list[tuple[str, dict[str, Any]]]:
     """The stream_resource and stream_datum of a sealed segment; an index is one chunk.
 
@@ -171,10 +176,12 @@ def external_documents(
         UID of the stream's descriptor.
     first : int
         Number of the segment's first chunk in the stream, from 1.
+    resource : str, optional
+        UID of the stream_resource if it is written already.
     """
     from qnlab.runs.segments import MIMETYPE
 
-    resource = str(uuid.uuid4())
+    resource = resource or str(uuid.uuid4())
     stop = first + facts["chunks"]
     return [
         (

@@ -27,7 +27,7 @@ Progress = Callable[[float | None, str], None]
 SYNC_PERIOD_S = 1.0
 """What was written is on the disk at most this much later; `Run.sync` does not wait for it."""
 
-_RESERVE = "reserve"
+RESERVE = "reserve"
 _RESERVE_BYTES = 1 << 20
 
 
@@ -160,7 +160,8 @@ class Run:
         status, reason = _verdict(failure, problems, unstored)
         try:
             with storing(self.folder):
-                (self.folder / _RESERVE).unlink(missing_ok=True)
+                (self.folder / RESERVE).unlink(missing_ok=True)
+                self._manifest.add(START)
                 self._manifest.add(EVENTS)
                 write_json(
                     self.folder / STOP,
@@ -176,6 +177,7 @@ class Run:
                         "result": plain(self.outcome, "result"),
                     },
                 )
+                self._manifest.add(STOP)
         finally:
             self.outcome |= {"exit_status": status} | ({"reason": reason} if reason else {})
         if unstored is not None:
@@ -286,7 +288,7 @@ def start_run(
         owner = Ownership(folder)
     try:
         with storing(folder):
-            _fill(folder / _RESERVE, _RESERVE_BYTES)
+            _fill(folder / RESERVE, _RESERVE_BYTES)
             write_json(
                 folder / START,
                 {
@@ -298,9 +300,10 @@ def start_run(
                     "seed": seed,
                     "simulated": simulated,
                     "started": today.isoformat(),
-                    "settings": {
-                        key: _described(reading, clock) for key, reading in settings.items()
-                    },
+                    "settings": [
+                        {"name": key, **_described(reading, clock)}
+                        for key, reading in settings.items()
+                    ],
                 },
             )
             sync_folder(folder.parent)
@@ -315,7 +318,7 @@ def start_run(
             raise
         run._end(None)
     finally:
-        (folder / _RESERVE).unlink(missing_ok=True)
+        (folder / RESERVE).unlink(missing_ok=True)
         owner.release()
 
 

@@ -101,11 +101,13 @@ class LiveSegment:
             os.close(self._handle)
 
     def _append(self) -> None:
-        with self._message.getbuffer() as message:
-            append(self._handle, message)
-            self.size += len(message)
-        self._message.seek(0)
-        self._message.truncate()
+        try:
+            with self._message.getbuffer() as message:
+                append(self._handle, message)
+                self.size += len(message)
+        finally:
+            self._message.seek(0)
+            self._message.truncate()
 
 
 @dataclass(frozen=True, slots=True)
