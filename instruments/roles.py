@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -65,8 +65,20 @@ class TimeTagger(Instrument):
     """
 
     role = "TimeTagger"
+    exposure_s = 0.1
 
     capabilities: TimeTaggerCapabilities
+
+    def measure(self) -> dict[str, Reading]:
+        """Counts of each enabled channel within `exposure_s`."""
+        counts = self.counts(self.exposure_s)
+        settings = self.settings()
+        return {
+            f"ch{n}": replace(
+                settings[f"ch{n}.enabled"], value=count, source=f"{self.name}.ch{n}", limits=None
+            )
+            for n, count in counts.items()
+        }
 
     @abstractmethod
     def counts(self, duration_s: float) -> dict[int, int]:
@@ -104,8 +116,13 @@ class SinglePhotonDetector(Instrument):
     """One detector channel. Settings: ``enabled``, ``bias``, ``dead_time_s``, ``temperature_k``."""
 
     role = "SinglePhotonDetector"
+    exposure_s = 0.1
 
     capabilities: DetectorCapabilities
+
+    def measure(self) -> dict[str, Reading]:
+        """Count rate over `exposure_s`."""
+        return {"count_rate": self.count_rate(self.exposure_s)}
 
     @abstractmethod
     def enable(self) -> None:
@@ -156,11 +173,20 @@ class PolarizationCapabilities:
 
 
 class PolarizationController(Instrument):
-    """Turns the state of polarization. Positions are in the unit of the actuators' limits."""
+    """Turns the state of polarization. Positions are in the unit of the actuators' limits.
+
+    Settings: ``position.{i}`` for each actuator i.
+    """
 
     role = "PolarizationController"
 
     capabilities: PolarizationCapabilities
+
+    def measure(self) -> dict[str, Reading]:
+        """Positions of the actuators, which are settings too: ``position.{i}``."""
+        settings = self.settings()
+        keys = [f"position.{i}" for i in range(self.capabilities.actuators)]
+        return {key: settings[key] for key in keys}
 
     @abstractmethod
     def positions(self) -> tuple[float, ...]:
@@ -175,7 +201,7 @@ class PolarizationController(Instrument):
         """Find the reference position; does nothing where none is needed."""
 
     @abstractmethod
-    def stop(self) -> None:
+    def stop(self, success: bool = True) -> None:
         """Stop moving at once."""
 
 
@@ -207,6 +233,10 @@ class LaserSource(Instrument):
     role = "LaserSource"
 
     capabilities: LaserCapabilities
+
+    def measure(self) -> dict[str, Reading]:
+        """Power emitted."""
+        return {"power": self.power()}
 
     @abstractmethod
     def emission(self) -> Emission:
@@ -305,6 +335,10 @@ class Attenuator(Instrument):
 
     capabilities: AttenuatorCapabilities
 
+    def measure(self) -> dict[str, Reading]:
+        """Attenuation."""
+        return {"attenuation": self.attenuation()}
+
     @abstractmethod
     def attenuation(self) -> Reading:
         """Attenuation now, dB."""
@@ -328,6 +362,10 @@ class PowerMeter(Instrument):
     role = "PowerMeter"
 
     capabilities: PowerMeterCapabilities
+
+    def measure(self) -> dict[str, Reading]:
+        """Power received."""
+        return {"power": self.power()}
 
     @abstractmethod
     def power(self) -> Reading:

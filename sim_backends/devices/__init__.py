@@ -57,4 +57,5 @@ def connect(spec: InstrumentSpec, context: BenchContext) -> Instrument:
             f"instruments.{spec.name}.role: at address {spec.address!r} is a device of role "
             f"{device.role}, not {spec.role}"
         )
-    return device(spec.name, context.clock, port, context.limits)
+    made: Instrument = device(spec.name, context.clock, port, context.limits)
+    return made

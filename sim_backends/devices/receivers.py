@@ -84,7 +84,7 @@ class SimulatedPolarizationController(SimulatedInstrument, PolarizationControlle
     def home(self) -> None:
         """No reference position is needed."""
 
-    def stop(self) -> None:
+    def stop(self, success: bool = True) -> None:
         """A move is over as soon as it is commanded."""
 
     def safe_state(self) -> None:

@@ -1,0 +1,59 @@
+"""Instruments of packaged benches, with light on the detectors, and ways to break things."""
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from qnlab.bench import Bench, load_bench, open_bench
+from qnlab.instruments.contract import Context
+
+
+def packaged() -> list[tuple[str, str]]:
+    """Bench and instrument of every packaged bench."""
+    names = sorted(
+        item.name.removesuffix(".toml")
+        for item in files("qnlab.sim_backends.benches").iterdir()
+        if item.name.endswith(".toml")
+    )
+    return [(name, item) for name in names for item in load_bench(name).instruments]
+
+
+@pytest.fixture
+def lit(tmp_path) -> Callable[[str], Any]:
+    """Open a bench with weak light on enabled detectors; close it after the test."""
+    benches: list[Bench] = []
+
+    def make(bench_name: str, instrument: str) -> tuple[Any, Context]:
+        bench = open_bench(load_bench(bench_name), home=tmp_path)
+        benches.append(bench)
+        device = bench.instruments[instrument]
+        turn_on(bench)
+        return device, Context(bench.clock, faults_of(device))
+
+    yield make
+    for bench in benches:
+        bench.close()
+
+
+def turn_on(bench: Bench) -> None:
+    """Light through the whole link, as a procedure would make it."""
+    for item in bench.instruments.values():
+        if item.role in ("LaserSource", "SinglePhotonDetector"):
+            item.enable()
+        if item.role == "Attenuator":
+            item.apply({"shutter_closed": False, "attenuation_db": 75.0})
+
+
+def faults_of(device: Any) -> dict[str, Callable[[], None]]:
+    """What only the simulation can bring about."""
+    port = device._port if hasattr(device, "_port") else None
+    if device.role == "SinglePhotonDetector":
+        return {"latch": lambda: setattr(port, "latched", True)}
+    if device.role == "LaserSource":
+        return {
+            "open_interlock": lambda: setattr(port, "interlock_open", True),
+            "close_interlock": lambda: setattr(port, "interlock_open", False),
+        }
+    return {}
