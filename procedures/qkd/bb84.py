@@ -73,6 +73,7 @@ class Bb84:
         with ExitStack() as stack:
             stores = _open_stores(bench, stack)
             run.cleanup(bench.safe_state)
+            _declare_report(run)
             source = _prepare_source(bench, parameters)
             halves = _transcripts(stores)
             names = f"{run.uid}/{{}}".format
@@ -121,6 +122,18 @@ class Bb84:
             if not totals.keys_deposited:
                 raise Aborted("no_secret_key", _why_none(totals))
             return run.outcome
+
+
+def _declare_report(run: Run) -> None:
+    run.panel("alignment", "Polarization alignment", "qber_key", "qber_test", percent=True)
+    run.panel("block", "Error rate of each block", "qber_key", "qber_test", percent=True)
+    run.panel("block", "Bits of each block", "sifted_bits", "leak_ec_bits", "secret_bits")
+    run.panel("block", "Loss of the link", "link_loss_db")
+    run.remark(
+        "Quantum key distribution replaces neither public-key infrastructure nor post-quantum "
+        "cryptography: its classical channel must be authenticated, and endpoints stay as safe as "
+        "they are."
+    )
 
 
 def _open_stores(bench: Bench, stack: ExitStack) -> dict[str, SiteStore]:

@@ -11,7 +11,7 @@ import math
 import os
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ class EventLog:
         self._lock = threading.Lock()
         self._descriptors: dict[str, dict[str, Any]] = {}
         self._counts: dict[str, int] = {}
+        self._panels: dict[str, list[dict[str, Any]]] = {}
         self._failure: StoreError | None = None
         self._dirty = False
         self._handle = os.open(folder / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -73,6 +74,14 @@ class EventLog:
         """UID of the descriptor of a stream."""
         return str(self._descriptors[stream]["uid"])
 
+    def panel(self, stream: str, title: str, fields: Sequence[str], *, percent: bool) -> None:
+        """Declare, for the descriptor of `stream`, what a report draws of it together."""
+        panel = {"title": title, "fields": list(fields), "percent": percent}
+        with self._lock:
+            if stream in self._descriptors:
+                raise ValueError(f"stream {stream!r} has events already; declare its panels first")
+            self._panels.setdefault(stream, []).append(panel)
+
     def event(self, stream: str, data: Mapping[str, object]) -> None:
         """Append an event; the first one of a stream fixes its fields and their kinds.
 
@@ -91,6 +100,7 @@ class EventLog:
             now = self._clock.now()
             if stream not in self._descriptors:
                 keys = {key: _data_key(stream, key, value) for key, value in values.items()}
+                self._check_panels(stream, keys)
                 self._describe(stream, keys, now)
             descriptor = self._descriptors[stream]
             _check_fields(stream, descriptor["data_keys"], values)
@@ -149,14 +159,25 @@ class EventLog:
         finally:
             os.close(self._handle)
 
+    def _check_panels(self, stream: str, keys: Mapping[str, Any]) -> None:
+        for panel in self._panels.get(stream, []):
+            unknown = sorted(set(panel["fields"]) - keys.keys())
+            if unknown:
+                raise ValueError(
+                    f"stream {stream!r}: panel {panel['title']!r} draws {', '.join(unknown)}; "
+                    f"the fields are {', '.join(keys)}"
+                )
+
     def _describe(self, stream: str, keys: Mapping[str, Any], now: float) -> None:
-        descriptor = {
+        descriptor: dict[str, Any] = {
             "uid": str(uuid.uuid4()),
             "run_start": self._run_start,
             "time": now,
             "name": stream,
             "data_keys": dict(keys),
         }
+        if stream in self._panels:
+            descriptor["panels"] = self._panels[stream]
         self._append("descriptor", descriptor)
         self._descriptors[stream] = descriptor
         self._counts[stream] = 0

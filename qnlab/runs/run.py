@@ -54,6 +54,7 @@ class Run:
         self._numbers = itertools.count(1)
         self._cleanups: list[tuple[Callable[..., object], tuple[object, ...]]] = []
         self._listeners: list[Progress] = []
+        self._remarks: list[str] = []
         self._abort: Aborted | None = None
         self._going = threading.Event()
         self._going.set()
@@ -71,6 +72,28 @@ class Run:
             The disk does not take it.
         """
         self._events.event(stream, data)
+
+    def panel(self, stream: str, title: str, *fields: str, percent: bool = False) -> None:
+        """Let the report draw these fields of a stream together, against time.
+
+        Called before the first event of the stream; streams without panels are not drawn as soon
+        as one has some.
+
+        Parameters
+        ----------
+        percent : bool
+            The fields are fractions, drawn in %.
+
+        Raises
+        ------
+        ValueError
+            The stream has events already.
+        """
+        self._events.panel(stream, title, fields, percent=percent)
+
+    def remark(self, text: str) -> None:
+        """Let the report end with this sentence."""
+        self._remarks.append(text)
 
     def result(self, values: Mapping[str, object]) -> None:
         """Keep `values` for the stop document, whatever happens next.
@@ -174,6 +197,7 @@ class Run:
                         "num_events": self._events.counts(),
                         "cause": _words(failure or unstored),
                         "cleanup_errors": problems,
+                        "remarks": self._remarks,
                         "result": plain(self.outcome, "result"),
                     },
                 )
