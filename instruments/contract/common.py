@@ -39,6 +39,15 @@ def _outside(limits: Limits) -> tuple[float, ...]:
     return (limits.low - margin, limits.high + margin, math.nan, math.inf, -math.inf)
 
 
+def _another(reading: Reading) -> float | bool | None:
+    """A value that the setting may take and does not have; None for words."""
+    if isinstance(reading.value, bool):
+        return not reading.value
+    if reading.limits is None:
+        return None
+    return reading.limits.low if reading.value != reading.limits.low else reading.limits.high
+
+
 def _alone(names: Any) -> list[str]:
     """Settings that may change without another one."""
     return [name for name in names if not name.startswith(COUPLED)]
@@ -126,7 +135,10 @@ def setters_return_what_was_taken(instrument: Any, context: Context) -> None:
 
 @contract.promises("values outside the limits, NaN and infinity are refused before sending")
 def limits_refused(instrument: Any, context: Context) -> None:
-    for name, limits in _numeric(instrument).items():
+    numeric = _numeric(instrument)
+    if not numeric:
+        raise NotApplicable("no setting is a number")
+    for name, limits in numeric.items():
         for bad in _outside(limits):
             _refused_out_of_range(instrument, name, bad, {name: bad})
 
@@ -157,9 +169,11 @@ def wrong_kind_refused(instrument: Any, context: Context) -> None:
 @contract.promises("one bad value among several: none of them is set")
 def refused_as_a_whole(instrument: Any, context: Context) -> None:
     numeric = _numeric(instrument)
-    for name in _alone(numeric):
-        limits, now = numeric[name], instrument.settings()[name].value
-        other = limits.low if now != limits.low else limits.high
+    settings = instrument.settings()
+    for name in _alone(settings):
+        other = _another(settings[name])
+        if other is None:
+            continue
         mixed: dict[str, object] = {name: other, "no_such_setting": 1.0}
         refused(
             instrument, NotSupported, "an unknown setting beside a good one",
@@ -169,6 +183,7 @@ def refused_as_a_whole(instrument: Any, context: Context) -> None:
             if beside != name:
                 bad = _outside(bounds)[1]
                 _refused_out_of_range(instrument, beside, bad, {name: other, beside: bad})
+                _refused_out_of_range(instrument, beside, bad, {beside: bad, name: other})
 
 
 @contract.promises("an unknown setting is refused, and the error names a near one")
@@ -234,10 +249,12 @@ def reconnect_keeps_settings(instrument: Any, context: Context) -> None:
 
 
 def _change_something(instrument: Any) -> None:
-    numeric = _numeric(instrument)
-    for name in _alone(numeric)[:1]:
-        limits = numeric[name]
-        instrument.apply({name: limits.low + 0.61 * (limits.high - limits.low)})
+    settings = instrument.settings()
+    for name in _alone(settings):
+        other = _another(settings[name])
+        if other is not None:
+            instrument.apply({name: other})
+            return
 
 
 @contract.promises("close() may be called twice, and reconnect() brings the instrument back")

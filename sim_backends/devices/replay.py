@@ -80,10 +80,13 @@ class Tape:
 class ReplayStream:
     """A running playback of some channels, numbered from 0."""
 
-    def __init__(self, device: str, tape: Tape, channels: frozenset[int]) -> None:
+    def __init__(
+        self, device: str, tape: Tape, channels: frozenset[int], enabled: Mapping[int, bool]
+    ) -> None:
         self._device = device
         self._tape = tape
         self._channels = channels
+        self._enabled = enabled
         self._begin_ps = tape.now_ps()
         self._chunks: Iterator[TagChunk] | None = tape.chunks()
         self._next: TagChunk | None = None
@@ -114,7 +117,8 @@ class ReplayStream:
             raise Timeout(self._device, f"no tags within {timeout_s:g} s", command="read")
         if wait_s > 0:
             self._tape.clock.sleep(wait_s)
-        chunk = replace(only(self._next, self._channels), seq=self._seq)
+        heard = {n for n in self._channels if self._enabled[n]}
+        chunk = replace(only(self._next, heard), seq=self._seq)
         self._next = None
         self._seq += 1
         return chunk
@@ -216,7 +220,7 @@ class ReplayTagger(TimeTagger):
                 )  # fmt: skip
         wanted = known if channels is None else channels
         chosen = frozenset(n for n in wanted if self._enabled[n])
-        stream = ReplayStream(self.name, self._tape, chosen)
+        stream = ReplayStream(self.name, self._tape, chosen, self._enabled)
         self._streams = [*(s for s in self._streams if s.running), stream]
         return stream
 
