@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from qnlab.errors import StoreError
 from qnlab.runs.disk import read_json
 from qnlab.runs.documents import START, STOP
+from qnlab.runs.manifest import MANIFEST
 from qnlab.runs.ownership import is_owned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FILE = "catalogue.sqlite"
-STATUSES = ("success", "abort", "fail", "crashed", "running", "damaged")
 _LAYOUT = 1
 _DIED = "no stop document: the process died; 'qnlab runs recover' closes the run"
 
@@ -74,7 +74,7 @@ def list_runs(
     since : datetime, optional
         Only runs that began then or later; without a time zone it is UTC.
     status : str, optional
-        One of `STATUSES`.
+        An `exit_status` of an `Entry`.
     limit : int, optional
         Only so many, the newest.
     """
@@ -111,8 +111,9 @@ def find_run(home: Path, uid: str) -> Path:
 
 
 def run_folders(home: Path) -> list[Path]:
-    """Folders of all runs; one without a start document is none yet."""
-    return sorted(path.parent for path in home.glob(f"runs/*/*/*/{START}"))
+    """Folders of all runs; one that has neither a start document nor a finished file is none."""
+    found = {path.parent for name in (START, MANIFEST) for path in home.glob(f"runs/*/*/*/{name}")}
+    return sorted(found)
 
 
 def _entries(home: Path) -> list[Entry]:

@@ -49,7 +49,7 @@ class Ownership:
 def is_owned(folder: Path) -> bool:
     """Whether a living process writes the run."""
     try:
-        handle = os.open(folder / NAME, os.O_RDWR)
+        handle = os.open(folder / NAME, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:

@@ -24,8 +24,8 @@ from qnlab.values import Reading
 
 Progress = Callable[[float | None, str], None]
 
-SYNC_PERIOD_S = 1.0
-"""What was written is on the disk at most this much later; `Run.sync` does not wait for it."""
+SYNC_PERIOD_S = 0.5
+"""Time from sync to sync: data are on the disk within 1 s, if a sync takes no longer than 0.5 s."""
 
 RESERVE = "reserve"
 _RESERVE_BYTES = 1 << 20

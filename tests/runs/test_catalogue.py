@@ -14,6 +14,7 @@ import pytest
 from qnlab.errors import Aborted, StoreError
 from qnlab.runs.catalogue import FILE, find_run, list_runs
 from qnlab.runs.recovery import recover
+from qnlab.runs.verification import verify
 from tests.runs.made import a_run
 
 
@@ -99,6 +100,15 @@ def test_a_garbled_document_is_a_damaged_run_and_hides_no_other(home, name, text
     assert len(entries) == 3
     assert entries[first.run].exit_status == "damaged"
     assert entries[first.run].reason
+
+
+def test_a_run_without_its_start_document_is_damaged_not_gone(home):
+    first = list_runs(home)[0]
+    (home / first.folder / "start.json").unlink()
+    entries = {entry.run: entry for entry in list_runs(home)}
+    assert len(entries) == 3
+    assert entries[first.run].exit_status == "damaged"
+    assert verify(home / first.folder).problems[0] == "start.json: missing"
 
 
 def test_the_index_heals_from_any_damage(home):

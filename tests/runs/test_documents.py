@@ -1,6 +1,7 @@
 """What a run leaves: documents that event-model accepts, whatever happened in it."""
 
 import json
+import os
 import threading
 
 import pytest
@@ -15,6 +16,25 @@ from tests.runs.made import a_run, assert_valid, chunk, exact_chunks, exact_even
 
 def stop_of(folder):
     return dict(read_documents(folder))["stop"]
+
+
+def test_data_reach_the_disk_within_a_second_by_themselves(tmp_path, monkeypatch):
+    real, synced = os.fsync, []
+    both = threading.Event()
+
+    def fsync(handle):
+        real(handle)
+        if threading.current_thread().name == "run-sync":
+            synced.append(os.fstat(handle).st_ino)
+            if {events.stat().st_ino, tags.stat().st_ino} <= set(synced):
+                both.set()
+
+    with a_run(tmp_path) as run:
+        events, tags = run.folder / "events.jsonl", run.folder / "tags-000001.arrows"
+        run.recorder("tags").write(chunk(0))
+        monkeypatch.setattr(os, "fsync", fsync)
+        run.record("count", n=0)
+        assert both.wait(1.0)
 
 
 def test_a_run_with_events_and_tags(tmp_path):
