@@ -233,6 +233,7 @@ def _result(
         "f_ec": _ratio(t.leak_ec_bits, t.entropy_bits),
         "secret_bits": t.secret_bits,
         "secret_key_rate_bps": _ratio(t.secret_bits, elapsed_s),
+        "sifted_key_rate_bps": _ratio(t.sifted_bits, elapsed_s),
         "epsilon": {"secrecy": accepted * p.eps_sec, "correctness": accepted * p.eps_cor},
         "auth_bits_consumed": transcript.consumed_bits + 8 * R_BYTES,
         "keys_deposited": t.keys_deposited,

@@ -46,7 +46,7 @@ _SUMMARY = {
     "keys": "what the key stores hold (never the keys)",
     "list": "procedures, benches and drivers at hand",
     "run": "run a procedure on a bench",
-    "runs": "list and show what was run",
+    "runs": "list, show, verify and recover what was run",
     "tags": "time tags: info, coincidences, histograms, convert, record",
 }
 

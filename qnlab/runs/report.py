@@ -91,7 +91,12 @@ def write_pdf(folder: Path) -> Path:
 
 
 def words(key: str) -> str:
-    """A field's name as people read it, without its unit: ``link_loss_db`` is ``link loss``."""
+    """A field's name as people read it, without its unit: ``link_loss_db`` is ``link loss``.
+
+    A name that is nothing but a unit is that unit: ``db`` is ``dB``.
+    """
+    if len(key) > 1 and "_" not in key and unit_of(f"_{key}"):
+        return unit_of(f"_{key}")
     stem = key.rpartition("_")[0] if unit_of(key) else key
     return stem.replace("_", " ")
 
