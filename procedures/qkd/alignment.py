@@ -1,26 +1,42 @@
-"""Polarization alignment from tags alone.
+"""Polarization alignment from error rates alone, whatever stands behind the controller.
 
-The receiver measures S1 (H/V) and S2 (D/A); Alice sends along +-S1 and +-S2. The mean agreement
-of each measured axis with each prepared axis is a 2x2 block of the rotation between them, which
-alignment turns into the identity. Each entry of that block is a trigonometric polynomial in the
-position of one actuator when the others rest: first harmonic of the retardance for a squeezer,
-second and fourth harmonic of the angle for a rotated plate or paddle. So one actuator after the
-other is moved to a few positions, the polynomial is fitted, and the best position is taken.
+Alice reveals the states of a stretch of pulses. From how they agree with what Bob measured while
+the controller was here and there, he learns how it turns the polarization (`rotations`), goes to
+the positions that the model says are best, measures there, learns again. It takes two moves an
+actuator to learn the controller; after a drift a few measurements place the fibre anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import least_squares
 
 from qnlab.instruments.roles import ActuatorKind, PolarizationController
+from qnlab.procedures.qkd.rotations import (
+    Chain,
+    Observations,
+    PlateChain,
+    RetarderChain,
+    best_positions,
+    fitted,
+    misfit,
+    predicted,
+    turned_like,
+)
 from qnlab.procedures.qkd.sifting import Detections
 
 Floats = npt.NDArray[np.float64]
+
+_FITS = 3.0
+_KEPT = 12
+_WORTHWHILE = 0.002
+_PROBES = 2
+_COARSE, _FINE = 300, 2000
+_TURNS = (0.8, 4.5)
+_FIBRE = slice(1, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +63,27 @@ class Agreement:
         return float(1 - self.block[1, 1]) / 2
 
     @property
-    def score(self) -> float:
-        """Sum of the two visibilities: 2 when aligned."""
-        return float(self.block[0, 0] + self.block[1, 1])
+    def mean_qber(self) -> float:
+        """Mean of both error rates."""
+        return (self.qber_key + self.qber_test) / 2
+
+    @property
+    def weakest(self) -> int:
+        """Detections behind the less certain of both error rates."""
+        return int(min(self.counts[0, 0], self.counts[1, 1]))
+
+    def with_more(self, other: Agreement) -> Agreement:
+        """This and another measurement at the same place as one."""
+        counts = self.counts + other.counts
+        total = self.block * self.counts + other.block * other.counts
+        return Agreement(total / np.maximum(counts, 1), counts)
+
+    @property
+    def sigma(self) -> float:
+        """Standard error of `mean_qber`."""
+        rates = np.clip([self.qber_key, self.qber_test], 0.003, 0.997)
+        counts = np.maximum([self.counts[0, 0], self.counts[1, 1]], 1)
+        return float(np.sqrt(np.sum(rates * (1 - rates) / counts))) / 2
 
 
 def agreement(detections: Detections, states: npt.NDArray[np.uint8]) -> Agreement:
@@ -61,7 +95,7 @@ def agreement(detections: Detections, states: npt.NDArray[np.uint8]) -> Agreemen
     return Agreement(total / np.maximum(counts, 1), counts)
 
 
-Measure = Callable[[], Agreement]
+Measure = Callable[[int], Agreement]
 
 
 class Aligner:
@@ -72,106 +106,176 @@ class Aligner:
     controller : PolarizationController
         Moved only within its limits.
     measure : callable
-        Takes tags for a moment and returns their `Agreement`.
+        Takes tags until both error rates rest on about so many detections, and returns their
+        `Agreement`.
     """
 
     def __init__(self, controller: PolarizationController, measure: Measure) -> None:
         self._controller = controller
         self._measure = measure
-        self._limits = controller.capabilities.limits
-        self._position = list(controller.positions())
-        self._harmonics: list[tuple[float, ...]] | None = None
+        limits = controller.capabilities.limits
+        self._low = np.array([limit.low for limit in limits])
+        self._high = np.array([limit.high for limit in limits])
+        self._position = np.array(controller.positions(), dtype=np.float64)
+        self._seen = Observations.none(len(limits))
+        self._chain: Chain | None = None
+        self._rng = np.random.default_rng(0)
         self.evaluations = 0
 
-    def evaluate(self, actuator: int | None = None, position: float = 0.0) -> Agreement:
-        """Move one actuator (or none) and measure."""
-        if actuator is not None:
-            self._position[actuator] = position
-            self._position = list(self._controller.move(self._position))
-        self.evaluations += 1
-        return self._measure()
-
     def align(self, good_qber: float, max_evaluations: int) -> Agreement:
-        """Search from wherever the actuators are until both error rates are good.
+        """Go where both error rates are good, from wherever the actuators are.
 
         Parameters
         ----------
         good_qber : float
-            Stop when the mean of both error rates is at most this.
+            Stop when the mean of both error rates is at most this and the model promises no more.
         max_evaluations : int
             Stop after about so many evaluations, at the best position found.
+
+        Returns
+        -------
+        Agreement
+            Of the position where the actuators are left.
         """
         limit = self.evaluations + max_evaluations
-        result = self.evaluate()
-        while self._mean_qber(result) > good_qber and self.evaluations < limit:
-            before = result.score
-            for actuator in range(len(self._limits)):
-                if self.evaluations < limit:
-                    result = self._improve(actuator)
-            if result.score - before < 2e-3 and self._mean_qber(result) < 0.2:
+        result = self._evaluate()
+        if result.mean_qber <= good_qber:
+            return result
+        self._place()
+        best, best_position = result, self._position
+        probes = _PROBES
+        while self.evaluations < limit:
+            result = self._evaluate(self._target(), _COARSE if probes == _PROBES else _FINE)
+            if result.mean_qber < best.mean_qber:
+                best, best_position = result, self._position
+            self._learn()
+            if self._promised(self._target()) >= _WORTHWHILE:
+                continue
+            if not probes or (probes < _PROBES and result.mean_qber <= good_qber):
                 break
+            self._probe()
+            probes -= 1
+        if best.mean_qber < result.mean_qber - 2 * result.sigma:
+            result = self._evaluate(best_position)
         return result
 
-    @staticmethod
-    def _mean_qber(result: Agreement) -> float:
-        return (result.qber_key + result.qber_test) / 2
+    def _evaluate(self, position: Floats | None = None, counts: int = _COARSE) -> Agreement:
+        """Move (or stay) and measure."""
+        if position is not None:
+            taken = self._controller.move([float(p) for p in position])
+            self._position = np.array(taken, dtype=np.float64)
+        self.evaluations += 1
+        result = self._measure(counts)
+        self._seen = self._seen.add(self._position, result.block, result.counts)
+        return result
 
-    def _improve(self, actuator: int) -> Agreement:
-        """Put one actuator where the fitted score is highest."""
-        harmonics = self._known_harmonics()[actuator]
-        here = self._position[actuator]
-        stretch = _stretch(self._limits[actuator].low, self._limits[actuator].high, here, harmonics)
-        points = np.linspace(*stretch, 2 * len(harmonics) + 2)
-        scores = np.array([self.evaluate(actuator, float(p)).score for p in points])
-        fit, *_ = np.linalg.lstsq(_design(points, harmonics), scores, rcond=None)
-        fine = np.linspace(*stretch, 721)
-        best = float(fine[np.argmax(_design(fine, harmonics) @ fit)])
-        return self.evaluate(actuator, best)
+    def _promised(self, target: Floats) -> float:
+        """Fall of the mean error rate that the model promises for a move to `target`."""
+        assert self._chain is not None
+        here, there = predicted(self._chain, np.stack([self._position, target]))
+        return float(np.trace(there) - np.trace(here)) / 4
 
-    def _known_harmonics(self) -> list[tuple[float, ...]]:
-        if self._harmonics is None:
-            kind = self._controller.capabilities.kind
-            if kind is ActuatorKind.SQUEEZERS:
-                self._harmonics = [(self._squeezer_rate(i),) for i in range(len(self._limits))]
-            else:
-                step = np.pi / 180
-                self._harmonics = [(2 * step, 4 * step)] * len(self._limits)
-        return self._harmonics
+    def _target(self) -> Floats:
+        assert self._chain is not None
+        return best_positions(self._chain, self._low, self._high, self._position, self._rng)
 
-    def _squeezer_rate(self, actuator: int) -> float:
-        """Retardance a volt, rad, from a scan of one squeezer over a third of its range."""
-        limits = self._limits[actuator]
-        here = self._position[actuator]
-        points = np.linspace(limits.low, limits.low + (limits.high - limits.low) / 3, 9)
-        blocks = np.array([self.evaluate(actuator, float(p)).block.ravel() for p in points])
-        self.evaluate(actuator, here)
-        span = limits.high - limits.low
-        trials = np.linspace(2 * np.pi, 8 * np.pi, 97) / span
+    # --- what the controller does ---------------------------------------------------------------
 
-        def residual(rate: float) -> Floats:
-            design = _design(points, (rate,))
-            fit, *_ = np.linalg.lstsq(design, blocks, rcond=None)
-            left: Floats = (design @ fit - blocks).ravel()
-            return left
+    def _place(self) -> None:
+        """Learn the controller, or if it is known where the fibre is now."""
+        if self._chain is None or not self._found_anew():
+            self._identify()
 
-        start = min(trials, key=lambda rate: float(np.sum(residual(rate) ** 2)))
-        solution = least_squares(lambda p: residual(float(p[0])), [start])
-        return float(solution.x[0])
+    def _identify(self) -> None:
+        """Learn the controller by moving its actuators one by one."""
+        self._seen = self._seen.last(1)
+        if self._controller.capabilities.kind is ActuatorKind.SQUEEZERS:
+            self._chain = self._identified_squeezers()
+        else:
+            self._chain = self._identified_plates()
+
+    def _learn(self) -> None:
+        """Take in the last measurements; a model that does not hold is learnt anew."""
+        assert self._chain is not None
+        recent = self._seen.last(max(_KEPT, 3 * len(self._low)))
+        self._chain = fitted(self._chain, recent)
+        if misfit(self._chain, self._seen.last(3)) > _FITS**2:
+            self._identify()
+
+    def _probe(self) -> None:
+        """Move every actuator a little and learn from it."""
+        for i, span in enumerate(self._high - self._low):
+            self._step(i, span / 20, _FINE)
+        self._learn()
+
+    def _found_anew(self) -> bool:
+        """Whether a known controller with a fibre that has drifted explains what is seen now.
+
+        Of the two rotations that look alike at one position, a second position tells which it is.
+        """
+        chain = self._chain
+        if not isinstance(chain, RetarderChain):
+            return False
+        now = self._seen.last(1)
+        candidates = []
+        like_now = turned_like(now.blocks[0], max(chain.visibility, 0.5))
+        for turned in (like_now, like_now * [-1.0, -1.0, 1.0], chain.turned):
+            moved = replace(chain, turned=turned)
+            candidates.append(fitted(moved, now, _FIBRE))
+        self._chain = min(candidates, key=lambda c: misfit(c, now))
+        self._evaluate(self._target())
+        pair = self._seen.last(2)
+        candidates = [fitted(c, pair, _FIBRE) for c in candidates]
+        self._chain = min(candidates, key=lambda c: misfit(c, pair))
+        return misfit(self._chain, pair) < _FITS**2
+
+    def _identified_squeezers(self) -> RetarderChain:
+        """Two moves of each squeezer in turn, and a fit that grows by one squeezer at a time."""
+        count = len(self._low)
+        chain = RetarderChain(
+            base=self._position, turned=turned_like(self._seen.blocks[0], 0.97),
+            axes=np.zeros((count, 2)), rates=np.zeros(count), visibility=0.97,
+        )  # fmt: skip
+        span = self._high - self._low
+        for i in reversed(range(count)):
+            for share in (1 / 14, 1 / 6):
+                self._step(i, share * span[i])
+            chain = self._with_squeezer(chain, i, span[i])
+        return chain
+
+    def _with_squeezer(self, chain: RetarderChain, index: int, span: float) -> RetarderChain:
+        """`chain` with one squeezer more, whose axis and rate fit its two moves best."""
+        rates = 2 * np.pi * np.linspace(*_TURNS, 38) / span
+        return fitted(chain.with_likeliest(index, rates, _SPHERE, self._seen.last(2)), self._seen)
+
+    def _identified_plates(self) -> PlateChain:
+        """Two moves of each plate in turn, then fits from many starts."""
+        for i in range(len(self._low)):
+            for _ in range(2):
+                self._step(i, 30.0)
+        tried = [fitted(start, self._seen, attempts=6) for start in self._starts(30)]
+        tried.sort(key=lambda chain: misfit(chain, self._seen))
+        ends = [fitted(chain, self._seen) for chain in tried[:3]]
+        return min(ends, key=lambda chain: misfit(chain, self._seen))
+
+    def _starts(self, number: int) -> list[PlateChain]:
+        """Chains of quarter, half and quarter wave plates in fibres of all kinds."""
+        plates = np.resize(np.array([np.pi / 2, np.pi, np.pi / 2]), len(self._low))
+        turned = self._rng.normal(0.0, 1.5, (number, 2, 3))
+        return [PlateChain(f, d, plates, 1.9 * np.pi / 180, 0.97) for f, d in turned]
+
+    def _step(self, actuator: int, step: float, counts: int = _COARSE) -> None:
+        """Move one actuator by `step`, away from the nearer limit, and measure."""
+        position = self._position.copy()
+        middle = (self._low + self._high)[actuator] / 2
+        position[actuator] += step if position[actuator] <= middle else -step
+        self._evaluate(np.clip(position, self._low, self._high), counts)
 
 
-def _stretch(
-    low: float, high: float, here: float, harmonics: Sequence[float]
-) -> tuple[float, float]:
-    """A period of the lowest harmonic around `here`, or as much of it as the limits allow."""
-    half = np.pi / harmonics[0]
-    if 2 * half >= high - low:
-        return low, high
-    start = min(max(here - half, low), high - 2 * half)
-    return start, start + 2 * half
+def _sphere(points: int) -> Floats:
+    """Polar angles and azimuths evenly spread, shape (points, 2) (Fibonacci lattice)."""
+    k = np.arange(points) + 0.5
+    return np.column_stack([np.arccos(1 - 2 * k / points), np.pi * (1 + 5**0.5) * k])
 
 
-def _design(points: Floats, harmonics: Sequence[float]) -> Floats:
-    columns = [np.ones_like(points)]
-    for rate in harmonics:
-        columns += [np.cos(rate * points), np.sin(rate * points)]
-    return np.stack(columns, axis=1)
+_SPHERE = _sphere(100)

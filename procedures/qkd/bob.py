@@ -29,6 +29,8 @@ from qnlab.procedures.qkd.synchronisation import ClockTracker, find_period, find
 from qnlab.procedures.qkd.verification import TAG_BITS, verifies
 
 KEY_BITS = 256
+LONGEST_REVEAL_S = 0.5
+DRIFT_RESERVE = 1.5
 
 Bytes = npt.NDArray[np.uint8]
 Coins = Callable[[int], bytes]
@@ -55,6 +57,39 @@ class Totals:
     optical: float = 0.0
     losses_db: list[float] = field(default_factory=list)
     realignments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What `pulses` pulses counted: the next block is planned on it."""
+
+    counts: DecoyCounts
+    pulses: int
+
+    def expected(self, pulses: int, rise: float) -> DecoyCounts:
+        """Counts of so many pulses, with error rates higher by `rise` as drift makes them."""
+        share = pulses / self.pulses
+
+        def scaled(basis: Basis) -> Basis:
+            pairs = zip(basis.detections, basis.errors, strict=True)
+            return Basis(
+                tuple(n * share for n in basis.detections),
+                tuple((e + rise * n) * share for n, e in pairs),
+            )
+
+        return DecoyCounts(key=scaled(self.counts.key), test=scaled(self.counts.test))
+
+    @property
+    def qber_key(self) -> float:
+        return _rate(self.counts.key)
+
+    @property
+    def qber_test(self) -> float:
+        return _rate(self.counts.test)
+
+
+def _rate(basis: Basis) -> float:
+    return sum(basis.errors) / max(sum(basis.detections), 1e-300)
 
 
 class Receiver:
@@ -207,6 +242,7 @@ class Bob:
         self._source = m.Source(0.0, (), (), 0.0)
         self._started_s = clock.now()
         self._stage = "starting"
+        self._rise = parameters.drift_qber
         self.totals = Totals()
 
     # --- session ------------------------------------------------------------------------------
@@ -292,17 +328,21 @@ class Bob:
         codes = m.unpack_codes(answer.codes, len(found), 4 * len(self._source.intensities) - 1)
         return found, codes, count
 
-    def _evaluate(self) -> Agreement:
+    def _evaluate(self, counts: int) -> Agreement:
         self._receiver.skip()
-        found, codes, _ = self._reveal(self._parameters.evaluation_s)
-        result = agreement(found, (codes & 3).astype(np.uint8))
+        result: Agreement | None = None
+        duration = self._parameters.evaluation_s
+        while result is None or (result.weakest < counts and duration < LONGEST_REVEAL_S):
+            found, codes, _ = self._reveal(duration)
+            part = agreement(found, (codes & 3).astype(np.uint8))
+            result = part if result is None else result.with_more(part)
+            duration *= 2
         self._report(
             "alignment",
             time_s=self._clock.now() - self._started_s,
             evaluation=self._aligner.evaluations,
             qber_key=result.qber_key,
             qber_test=result.qber_test,
-            cost=1 - result.score / 2,
         )
         return result
 
@@ -325,39 +365,37 @@ class Bob:
                 f"limit of {p.abort_qber:.0%}: eavesdropping or misalignment, no key",
             )
 
-    def _calibrate(self) -> DecoyCounts:
-        """Counts a pulse of a revealed stretch, which the first block is planned on."""
+    def _calibrate(self) -> Calibration:
+        """Counts of a revealed stretch."""
         self._stage = "calibrating"
         found, codes, count = self._reveal(self._parameters.calibration_s)
         states, levels = codes & 3, codes >> 2
         match = (states >> 1) == found.bases
         error = found.bits != (states & 1)
-        return _scaled(_tally(found.bases[match], levels[match], error[match]), 1 / count)
+        return Calibration(_tally(found.bases[match], levels[match], error[match]), count)
 
-    def _needs_realignment(self, calibration: DecoyCounts) -> bool:
-        key = sum(calibration.key.errors) / max(sum(calibration.key.detections), 1e-300)
-        test = sum(calibration.test.errors) / max(sum(calibration.test.detections), 1e-300)
-        return max(key, test) > self._parameters.realign_qber
+    def _needs_realignment(self, calibration: Calibration) -> bool:
+        return max(calibration.qber_key, calibration.qber_test) > self._parameters.realign_qber
 
     # --- blocks -------------------------------------------------------------------------------
 
-    def _plan(self, count: int, calibration: DecoyCounts) -> FixedLengthRule:
+    def _plan(self, count: int, calibration: Calibration) -> FixedLengthRule:
         p, source = self._parameters, self._source
         return plan_block(
             OneDecoySource(
                 (source.intensities[0], source.intensities[1]),
                 (source.probabilities[0], source.probabilities[1]),
             ),
-            _scaled(calibration, count),
+            calibration.expected(count, self._rise),
             f_ec=p.f_ec_budget,
             eps_sec=p.eps_sec,
             eps_cor=p.eps_cor,
             tag_bits=TAG_BITS,
             n_sigma=p.margin_sigma,
-            calibration_scale=count / (p.calibration_s * source.repetition_hz),
+            calibration_scale=count / calibration.pulses,
         )
 
-    def _block(self, block: int, count: int, calibration: DecoyCounts) -> DecoyCounts:
+    def _block(self, block: int, count: int, calibration: Calibration) -> Calibration:
         """Measure, sift, reconcile, verify, amplify and deposit one block; returns its counts."""
         rule = self._plan(count, calibration)
         length = rule.length // KEY_BITS * KEY_BITS
@@ -398,19 +436,27 @@ class Bob:
         in_key = ~test[match]
         test_error = found.bits[test_rows] != alice_test
 
-        estimate = sum(calibration.key.errors) / max(sum(calibration.key.detections), 1e-300)
-        cascade = self._reconcile(block, key, estimate, sifted.matches)
+        cascade, complete = self._reconcile(
+            block, key, calibration.qber_key, sifted.matches, limits.leak_ec_bits
+        )
         corrected = cascade.corrected()
         key_error = corrected != key
         error = np.empty(len(levels), dtype=bool)
         error[in_key], error[~in_key] = key_error, test_error
         counts = _tally(found.bases[match], levels, error)
 
-        tag = self._conversation.ask(m.VerifyRequest(block), m.VerificationTag)
-        same = verifies(corrected, tag.hash_key, tag.tag)
-        verdict = rule.accept(counts, cascade.leaked_bits)
         qber_key, qber_test = float(key_error.mean()), float(test_error.mean())
-        reason = self._refusal(same, max(qber_key, qber_test), length, verdict.reasons)
+        if complete:
+            tag = self._conversation.ask(m.VerifyRequest(block), m.VerificationTag)
+            same = verifies(corrected, tag.hash_key, tag.tag)
+            verdict = rule.accept(counts, cascade.leaked_bits)
+            reason = self._refusal(same, max(qber_key, qber_test), length, verdict.reasons)
+        else:
+            same = False
+            reason = (
+                f"leak_ec_bits_high: more than the planned {limits.leak_ec_bits:.0f} bits are "
+                "needed to correct the errors"
+            )
         secret = 0 if reason else length
         self._account(counts, cascade, found, count, same)
         keys = 0
@@ -424,6 +470,8 @@ class Bob:
         self.totals.secret_bits += secret
         self.totals.keys_deposited += keys
         errors = int(key_error.sum())
+        rise = DRIFT_RESERVE * (qber_test - calibration.qber_test)
+        self._rise = max(self._parameters.drift_qber, rise)
         self._report(
             "block",
             time_s=self._clock.now() - self._started_s,
@@ -442,9 +490,12 @@ class Bob:
             clock_drift_ppb=self._drift_ppb(),
             key_id_count=keys,
         )
-        return _scaled(counts, 1 / count)
+        return Calibration(counts, count) if complete else self._calibrate()
 
-    def _reconcile(self, block: int, key: Bytes, estimate: float, said: bytes) -> CascadeBob:
+    def _reconcile(
+        self, block: int, key: Bytes, estimate: float, said: bytes, budget: float
+    ) -> tuple[CascadeBob, bool]:
+        """Correct the key; False if the leakage planned for does not suffice."""
         seed = public_seed(block.to_bytes(8, "big"), said)
         qber = min(max(estimate, 0.002), 0.2)
         self._conversation.ask(m.Reconcile(block, qber, seed), m.ReconcileReady)
@@ -452,9 +503,11 @@ class Bob:
             key, qber_estimate=qber, seed=seed, preset=self._parameters.reconciliation
         )
         while (questions := cascade.next_questions()) is not None:
+            if cascade.leaked_bits + cascade.asked_bits > budget:
+                return cascade, False
             answer = self._conversation.ask(m.ParityQuestions(questions), m.ParityAnswers)
             cascade.take(answer.parities)
-        return cascade
+        return cascade, True
 
     def _refusal(self, same: bool, qber: float, length: int, reasons: tuple[str, ...]) -> str:
         if not same:
@@ -524,15 +577,6 @@ def _tally(bases: Bytes, levels: Bytes, error: npt.NDArray[np.bool_]) -> DecoyCo
         key=Basis(tuple(map(float, detections[:2])), tuple(map(float, errors[:2]))),
         test=Basis(tuple(map(float, detections[2:])), tuple(map(float, errors[2:]))),
     )
-
-
-def _scaled(counts: DecoyCounts, factor: float) -> DecoyCounts:
-    def scale(basis: Basis) -> Basis:
-        return Basis(
-            tuple(n * factor for n in basis.detections), tuple(n * factor for n in basis.errors)
-        )
-
-    return DecoyCounts(key=scale(counts.key), test=scale(counts.test))
 
 
 def _efficiency(leak: int, bits: int, errors: int) -> float:

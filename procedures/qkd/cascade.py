@@ -191,6 +191,11 @@ class CascadeBob:
             parts.append(_question(number, np.empty(0, dtype=np.int64)))
         return b"".join(parts)
 
+    @property
+    def asked_bits(self) -> int:
+        """Parities that the questions asked now will disclose."""
+        return sum(len(nodes) for _, nodes in self._asked)
+
     def _odd_blocks(self, number: int) -> Ints:
         count = int(self._counts[number])
         out = np.empty(count, dtype=np.int64)
@@ -213,7 +218,7 @@ class CascadeBob:
         MessageError
             Not as many parities as questions.
         """
-        total = sum(len(nodes) for _, nodes in self._asked)
+        total = self.asked_bits
         if not self._asked or len(answers) != (total + 7) // 8:
             raise MessageError(f"{total} parities were asked for, got {len(answers)} bytes")
         parities = np.unpackbits(np.frombuffer(answers, dtype=np.uint8), count=total)

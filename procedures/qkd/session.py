@@ -24,12 +24,15 @@ class Bb84Parameters(BaseModel):
     dead_time_s: float = Field(40e-9, ge=0, description="common dead time of the four detectors")
     receiver_loss_db: float = Field(0.0, ge=0, description="calibrated loss of the receiver")
     calibration_s: float = Field(
-        0.2, gt=0, description="revealed stretch that blocks are planned on"
+        0.4, gt=0, description="revealed stretch that the first block is planned on"
     )
-    evaluation_s: float = Field(0.005, gt=0, description="revealed stretch of one alignment step")
-    max_evaluations: int = Field(150, ge=1, description="alignment steps before giving up")
+    evaluation_s: float = Field(0.02, gt=0, description="revealed stretch of one alignment step")
+    max_evaluations: int = Field(80, ge=1, description="alignment steps before giving up")
     good_qber: float = Field(0.015, gt=0, lt=0.5, description="alignment is good enough below this")
-    realign_qber: float = Field(0.035, gt=0, lt=0.5, description="realign above this")
+    realign_qber: float = Field(0.015, gt=0, lt=0.5, description="realign above this")
+    drift_qber: float = Field(
+        0.002, ge=0, lt=0.5, description="rise of the error rate in a block that is planned for"
+    )
     abort_qber: float = Field(0.11, gt=0, lt=0.5, description="no key above this")
     f_ec_budget: float = Field(1.1, ge=1, description="reconciliation efficiency planned for")
     margin_sigma: float = Field(5.0, ge=0, description="distance of thresholds from expectation")
