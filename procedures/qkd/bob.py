@@ -13,8 +13,8 @@ import numpy.typing as npt
 from qnlab.clock import Clock
 from qnlab.errors import Aborted, Timeout
 from qnlab.instruments.roles import PolarizationController, TagStream
+from qnlab.procedures.calibration.alignment import Agreement, Aligner
 from qnlab.procedures.qkd import messages as m
-from qnlab.procedures.qkd.alignment import Agreement, Aligner, agreement
 from qnlab.procedures.qkd.amplification import toeplitz_hash
 from qnlab.procedures.qkd.authentication import Transcript, public_seed
 from qnlab.procedures.qkd.bounds import Basis, DecoyCounts, FixedLengthRule, OneDecoySource
@@ -24,7 +24,7 @@ from qnlab.procedures.qkd.cascade import CascadeBob
 from qnlab.procedures.qkd.channel import Conversation
 from qnlab.procedures.qkd.randomness import secret_bytes
 from qnlab.procedures.qkd.session import Bb84Parameters, SiteStore
-from qnlab.procedures.qkd.sifting import Detections, detect
+from qnlab.procedures.qkd.sifting import Detections, agreement, detect
 from qnlab.procedures.qkd.synchronisation import ClockTracker, find_period, find_pulse_number
 from qnlab.procedures.qkd.verification import TAG_BITS, verifies
 

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from qnlab.procedures.calibration.alignment import Agreement
 from qnlab.procedures.qkd.synchronisation import PulseClock
 
 Int64s = npt.NDArray[np.int64]
@@ -184,3 +185,12 @@ def _close(
     pulses[n] = pulse
     codes[n] = code
     return n + 1, doubles
+
+
+def agreement(detections: Detections, states: Bytes) -> Agreement:
+    """Agreement of `detections` with the states that Alice sent in their pulses, shape (n,)."""
+    cell = 2 * detections.bases + (states >> 1)
+    same = 1.0 - 2.0 * (detections.bits ^ (states & 1))
+    counts = np.bincount(cell, minlength=4).reshape(2, 2)
+    total = np.bincount(cell, same, minlength=4).reshape(2, 2)
+    return Agreement(total / np.maximum(counts, 1), counts)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from qnlab.instruments.roles import ActuatorKind, PolarizationCapabilities
-from qnlab.procedures.qkd.alignment import Agreement, Aligner
-from qnlab.procedures.qkd.rotations import rotations, turned_like
+from qnlab.procedures.calibration.alignment import Agreement, Aligner
+from qnlab.procedures.calibration.rotations import rotations, turned_like
 from qnlab.values import Limits
 
 FLOOR_VISIBILITY = 0.987

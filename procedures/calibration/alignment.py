@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qnlab.instruments.roles import ActuatorKind, PolarizationController
-from qnlab.procedures.qkd.rotations import (
+from qnlab.procedures.calibration.rotations import (
     Chain,
     Observations,
     PlateChain,
@@ -26,7 +26,6 @@ from qnlab.procedures.qkd.rotations import (
     predicted,
     turned_like,
 )
-from qnlab.procedures.qkd.sifting import Detections
 
 Floats = npt.NDArray[np.float64]
 
@@ -84,15 +83,6 @@ class Agreement:
         rates = np.clip([self.qber_key, self.qber_test], 0.003, 0.997)
         counts = np.maximum([self.counts[0, 0], self.counts[1, 1]], 1)
         return float(np.sqrt(np.sum(rates * (1 - rates) / counts))) / 2
-
-
-def agreement(detections: Detections, states: npt.NDArray[np.uint8]) -> Agreement:
-    """Agreement of `detections` with the states that Alice sent in their pulses, shape (n,)."""
-    cell = 2 * detections.bases + (states >> 1)
-    same = 1.0 - 2.0 * (detections.bits ^ (states & 1))
-    counts = np.bincount(cell, minlength=4).reshape(2, 2)
-    total = np.bincount(cell, same, minlength=4).reshape(2, 2)
-    return Agreement(total / np.maximum(counts, 1), counts)
 
 
 Measure = Callable[[int], Agreement]

@@ -1,0 +1,1 @@
+"""Calibrations: what a bench must know of itself before it measures."""
