@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol, Self, TypeVar
 
+import numba
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
@@ -72,6 +73,36 @@ def rotations(vectors: Floats) -> Floats:
     return turned
 
 
+@numba.njit(cache=True, nogil=True)
+def _turn(whole: Floats, x: float, y: float, z: float, angle: float) -> None:
+    """Turn every column of `whole`, shape (3, 3), by `angle` about the unit axis (x, y, z)."""
+    c, s = np.cos(angle), np.sin(angle)
+    for j in range(3):
+        u, v, w = whole[0, j], whole[1, j], whole[2, j]
+        along = (1 - c) * (x * u + y * v + z * w)
+        whole[0, j] = c * u + s * (y * w - z * v) + x * along
+        whole[1, j] = c * v + s * (z * u - x * w) + y * along
+        whole[2, j] = c * w + s * (x * v - y * u) + z * along
+
+
+@numba.njit(cache=True, nogil=True)
+def _retarded(first: Floats, axes: Floats, angles: Floats, out: Floats) -> None:
+    """Rotation `first`, then for row n of `angles` one about each of `axes`, into ``out[n]``."""
+    for n in range(len(angles)):
+        out[n] = first
+        for i in range(len(axes)):
+            _turn(out[n], axes[i, 0], axes[i, 1], axes[i, 2], angles[n, i])
+
+
+@numba.njit(cache=True, nogil=True)
+def _plated(first: Floats, retardances: Floats, turns: Floats, out: Floats) -> None:
+    """Rotation `first`, then plates whose axes lie on the equator at row n of `turns`."""
+    for n in range(len(turns)):
+        out[n] = first
+        for i in range(len(retardances)):
+            _turn(out[n], np.cos(turns[n, i]), np.sin(turns[n, i]), 0.0, retardances[i])
+
+
 def _axes(angles: Floats) -> Floats:
     polar, azimuth = angles.T
     return np.stack(
@@ -106,13 +137,10 @@ class RetarderChain:
 
     def wholes(self, positions: Floats) -> Floats:
         """Whole rotations, shape (n, 3, 3), at `positions`, shape (n, a)."""
-        axes = _axes(self.axes)
-        whole = np.broadcast_to(rotations(self.turned[None]), (len(positions), 3, 3))
-        for i, rate in enumerate(self.rates):
-            if rate:
-                angles = rate * (positions[:, i] - self.base[i])
-                whole = rotations(angles[:, None] * axes[i]) @ whole
-        return whole
+        out = np.empty((len(positions), 3, 3))
+        angles = (positions - self.base) * self.rates
+        _retarded(rotations(self.turned[None])[0], _axes(self.axes), angles, out)
+        return out
 
     def with_likeliest(
         self, index: int, rates: Floats, axes: Floats, seen: Observations
@@ -185,12 +213,10 @@ class PlateChain:
 
     def wholes(self, positions: Floats) -> Floats:
         """Whole rotations, shape (n, 3, 3), at `positions`, shape (n, a)."""
-        whole = np.broadcast_to(rotations(self.before[None]), (len(positions), 3, 3))
-        for i, retardance in enumerate(self.retardances):
-            turn = self.rate * positions[:, i]
-            axes = np.stack([np.cos(turn), np.sin(turn), np.zeros_like(turn)], axis=1)
-            whole = rotations(retardance * axes) @ whole
-        after: Floats = rotations(self.after[None]) @ whole
+        out = np.empty((len(positions), 3, 3))
+        first = rotations(self.before[None])[0]
+        _plated(first, self.retardances, self.rate * positions, out)
+        after: Floats = rotations(self.after[None]) @ out
         return after
 
     def parameters(self) -> Floats:

@@ -91,37 +91,38 @@ class CascadeAlice:
         """
         parts, position = [], 0
         while position < len(questions):
-            number, nodes, position = self._read(questions, position)
-            parts.append(self._trees[number][nodes])
+            if len(questions) - position < _HEAD:
+                raise MessageError("parity questions end in the middle of a head")
+            number = questions[position]
+            count = int.from_bytes(questions[position + 1 : position + _HEAD], "little")
+            position += _HEAD
+            end = position + 4 * count
+            if number == len(self._trees) and number < PASSES and count == 0:
+                parts.append(self._start(number))
+            elif number >= len(self._trees) or end > len(questions):
+                raise MessageError(
+                    f"parity questions of pass {number} with {count} nodes do not fit"
+                )
+            else:
+                parts.append(self._read(number, questions[position:end]))
+            position = end
         parities = np.concatenate(parts) if parts else np.empty(0, dtype=np.uint8)
         self.leaked_bits += len(parities)
         return np.packbits(parities).tobytes()
 
-    def _read(self, data: bytes, position: int) -> tuple[int, Ints, int]:
-        if len(data) - position < _HEAD:
-            raise MessageError("parity questions end in the middle of a head")
-        number = data[position]
-        count = int.from_bytes(data[position + 1 : position + _HEAD], "little")
-        position += _HEAD
-        if number == len(self._trees) and number < PASSES and count == 0:
-            return number, self._start(number), position
-        end = position + 4 * count
-        if number >= len(self._trees) or end > len(data):
-            raise MessageError(f"parity questions of pass {number} with {count} nodes do not fit")
-        nodes = np.frombuffer(data[position:end], dtype="<u4").astype(np.int64)
-        frame, local = nodes // kernels.STRIDE, nodes % kernels.STRIDE
-        if count and int(frame.max()) >= len(self._sizes):
-            raise MessageError("parity question outside the key")
-        first = 1 << np.maximum(self._sizes[frame] - self._blocks[number], 1)
-        if ((local < first) | (local >= 2 << self._sizes[frame])).any():
+    def _read(self, number: int, questions: bytes) -> Bits:
+        nodes = np.frombuffer(questions, dtype="<u4")
+        out = np.empty(len(nodes), dtype=np.uint8)
+        if not kernels.read(self._trees[number], nodes, self._sizes, self._blocks[number], out):
             raise MessageError("parity question outside the blocks of its pass")
-        return number, nodes, end
+        return out
 
-    def _start(self, number: int) -> Ints:
+    def _start(self, number: int) -> Bits:
         tree = np.zeros(len(self._sizes) * kernels.STRIDE, dtype=np.uint8)
         kernels.build(self._bits, self._starts, self._sizes, self._seed, number, tree)
         self._trees.append(tree)
-        return _tops(self._sizes, self._blocks[number])
+        tops: Bits = tree[_tops(self._sizes, self._blocks[number])]
+        return tops
 
 
 def _tops(sizes: Ints, block_log2: int) -> Ints:

@@ -122,6 +122,22 @@ def tops(sizes: Ints, block_log2: int, out: Ints) -> int:
 
 
 @_jit
+def read(
+    tree: Bytes, questions: npt.NDArray[np.uint32], sizes: Ints, block_log2: int, out: Bytes
+) -> bool:
+    """Parities of the nodes asked for; False if one lies outside the blocks of the pass."""
+    for i in range(len(questions)):
+        node = np.int64(questions[i])
+        frame, local = node // STRIDE, node % STRIDE
+        if frame >= len(sizes):
+            return False
+        if local < first_block(sizes[frame], block_log2) or local >= 2 << sizes[frame]:
+            return False
+        out[i] = tree[node]
+    return True
+
+
+@_jit
 def _push(tree: Bytes, alice: Bytes, listed: Bytes, queue: Ints, count: int, node: int) -> int:
     if tree[node] != alice[node] and not listed[node]:
         listed[node] = 1

@@ -9,6 +9,7 @@ import numpy.typing as npt
 Int64s = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
+Words = npt.NDArray[np.uint64]
 
 PENDING = 16
 
@@ -57,6 +58,13 @@ def states(pulses: Int64s, key: np.uint64, key_basis: float, out: Bytes) -> None
 
 
 @_jit
+def _draw(state: Words) -> float:
+    """The next number in [0, 1) of a stream of its own (splitmix64)."""
+    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    return uniform(state[0], 0)
+
+
+@_jit
 def clicks(
     first: int,
     stop: int,
@@ -67,7 +75,7 @@ def clicks(
     key_basis: float,
     eve_key: np.uint64,
     intercept: float,
-    rng: np.random.Generator,
+    state: Words,
     pulses: Int64s,
     detectors: Bytes,
 ) -> int:
@@ -75,30 +83,31 @@ def clicks(
 
     ``means[level, state, detector]`` are mean detected photons a pulse. Detectors click
     independently with 1 - exp(-mean), as a phase-randomised coherent pulse split by linear optics
-    does. Pulses without a click are skipped in one step. Returns the number of clicks.
+    does. Pulses without a click are skipped in one step. Returns the number of clicks, -1 if they
+    do not fit.
     """
     counts = means.shape[0]
-    click = -np.expm1(-means)
-    total = np.empty((counts, 4))
-    chosen = np.empty((counts, 4, 4))
+    # later[k, s, j, o]: chance of a click on one of the detectors j .. o.
+    later = np.zeros((counts, 4, 5, 4))
     for k in range(counts):
         for s in range(4):
-            survived = 0.0
             for j in range(4):
-                survived += means[k, s, j]
-                chosen[k, s, j] = -np.expm1(-survived)
-            total[k, s] = chosen[k, s, 3]
-    p_max = total.max()
+                passed = 0.0
+                for o in range(j, 4):
+                    passed += means[k, s, o]
+                    later[k, s, j, o] = -np.expm1(-passed)
+    p_max = later[:, :, 0, 3].max()
     if p_max <= 0.0:
         return 0
-    log_miss = np.log1p(-p_max)
+    miss = 1.0 / np.log1p(-p_max)
+    room = len(pulses) - 4
     n = 0
     i = first - 1
     while True:
-        i += 1 + np.int64(np.log1p(-rng.random()) / log_miss)
+        i += 1 + np.int64(np.log(1.0 - _draw(state)) * miss)
         if i >= stop:
             return n
-        if n + 4 > len(pulses):
+        if n > room:
             return -1
         k = level_of(uniform(level_key, i), cumulative)
         s = state_of(uniform(state_key, i), key_basis)
@@ -107,21 +116,18 @@ def clicks(
             if u < 0.5 * intercept:
                 # A measurement in the other basis leaves a random state of that basis.
                 s = (2 - (s & 2)) | (1 if u < 0.25 * intercept else 0)
-        # One number decides whether any detector clicks, and which is the first to do so.
-        u = rng.random() * p_max
-        if u >= total[k, s]:
-            continue
+        # One number decides whether any detector is left to click, and which is the next to do so.
+        u = _draw(state) * p_max
         j = 0
-        while u >= chosen[k, s, j]:
-            j += 1
-        pulses[n] = i
-        detectors[n] = j
-        n += 1
-        for other in range(j + 1, 4):
-            if rng.random() < click[k, s, other]:
-                pulses[n] = i
-                detectors[n] = other
-                n += 1
+        while u < later[k, s, j, 3]:
+            o = j
+            while u >= later[k, s, j, o]:
+                o += 1
+            pulses[n] = i
+            detectors[n] = o
+            n += 1
+            j = o + 1
+            u = _draw(state)
 
 
 @_jit
@@ -177,6 +183,49 @@ def avalanche(
                     pending[d, p] = t + dead[d] - tau[d] * np.log1p(-rng.random())
                     soonest = min(soonest, pending[d, p])
                     break
+
+
+@_jit
+def tag(
+    fired: Int64s,
+    start: int,
+    rate: float,
+    offset: float,
+    lag: Floats,
+    jitter: Floats,
+    phase: float,
+    resolution: float,
+    carried: Int64s,
+    out: Int64s,
+) -> None:
+    """Avalanches as tags: on the tagger's clock, with lag and jitter, in its steps, sorted.
+
+    Parameters
+    ----------
+    fired : ndarray of int64, shape (n,)
+        ``time_ps * 4 + detector``, sorted.
+    start, rate, offset : int, float, float
+        The tagger reads ``(time - start) * rate + offset`` ps.
+    lag, jitter : ndarray of float, shapes (4,) and (n,)
+        Delay of each detector and jitter of each tag, ps.
+    phase, resolution : float
+        Steps of the tagger and where they lie, ps.
+    carried : ndarray of int64, shape (m,)
+        Tags of before that may be overtaken, packed and sorted as `out`.
+    out : ndarray of int64, shape (m + n,)
+    """
+    m = len(carried)
+    out[:m] = carried
+    for i in range(len(fired)):
+        d = fired[i] & 3
+        time = np.float64((fired[i] >> 2) - start) * rate + offset + lag[d] + jitter[i]
+        step = np.rint((time + phase) / resolution)
+        packed = (np.int64(np.rint(step * resolution)) << 2) | d
+        k = m + i
+        while k > 0 and out[k - 1] > packed:
+            out[k] = out[k - 1]
+            k -= 1
+        out[k] = packed
 
 
 @_jit

@@ -6,11 +6,14 @@ the physics catch up to the clock with the settings as they were.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from qnlab.sim_backends.world import kernels, optics
 from qnlab.tags import TagChunk
@@ -19,6 +22,10 @@ if TYPE_CHECKING:
     from qnlab.sim_backends.world.world import World
 
 PHOTON_ENERGY_M = 1.98644586e-25
+
+Pulses = npt.NDArray[np.int64]
+Part = slice | npt.NDArray[np.bool_]
+E = TypeVar("E")
 
 
 @dataclass
@@ -76,13 +83,9 @@ class IntensityPort:
     def record(self, pulses: np.ndarray) -> np.ndarray:
         """Level of each pulse number, shape (n,)."""
         out = np.empty(len(pulses), dtype=np.uint8)
-        starts = np.array([first for first, _ in self.epochs])
-        epoch = np.maximum(np.searchsorted(starts, pulses, side="right") - 1, 0)
-        for number in np.unique(epoch):
-            part = epoch == number
-            found = np.empty(int(part.sum()), dtype=np.uint8)
-            cumulative = np.cumsum(self.epochs[number][1])
-            kernels.levels(pulses[part], self.key, cumulative, found)
+        for part, probabilities in _epochs(pulses, self.epochs):
+            found = np.empty(len(pulses[part]), dtype=np.uint8)
+            kernels.levels(pulses[part], self.key, np.cumsum(probabilities), found)
             out[part] = found
         return out
 
@@ -107,14 +110,32 @@ class StatePort:
     def record(self, pulses: np.ndarray) -> np.ndarray:
         """State code of each pulse number, shape (n,)."""
         out = np.empty(len(pulses), dtype=np.uint8)
-        starts = np.array([first for first, _ in self.epochs])
-        epoch = np.maximum(np.searchsorted(starts, pulses, side="right") - 1, 0)
-        for number in np.unique(epoch):
-            part = epoch == number
-            found = np.empty(int(part.sum()), dtype=np.uint8)
-            kernels.states(pulses[part], self.key, self.epochs[number][1], found)
+        for part, key_basis in _epochs(pulses, self.epochs):
+            found = np.empty(len(pulses[part]), dtype=np.uint8)
+            kernels.states(pulses[part], self.key, key_basis, found)
             out[part] = found
         return out
+
+
+def _epochs(pulses: Pulses, epochs: Sequence[tuple[int, E]]) -> Iterator[tuple[Part, E]]:
+    """Which of `pulses`, in any order, lie in which epoch, and what was set in it.
+
+    Parameters
+    ----------
+    epochs : sequence of (int, E)
+        First pulse of each and its setting; pulses before the first one belong to it.
+    """
+    if not len(pulses):
+        return
+    lowest, highest = int(pulses.min()), int(pulses.max())
+    starts = [first for first, _ in epochs[1:]]
+    begin, end = bisect_right(starts, lowest), bisect_right(starts, highest)
+    if begin == end:
+        yield slice(None), epochs[begin][1]
+        return
+    number = np.searchsorted(starts, pulses, side="right")
+    for k in range(begin, end + 1):
+        yield number == k, epochs[k][1]
 
 
 @dataclass

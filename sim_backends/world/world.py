@@ -60,6 +60,7 @@ class World:
         self._drift = self._stream("fibre")
         self._oscillator = self._stream("tagger clock")
         self._detector_draws = self._stream("detectors")
+        self._click_draws = np.array([self._key("clicks")], dtype=np.uint64)
         self.fibre = optics.random_rotation(self._stream("fibre at rest"))
         self._eve_key = self._key("eve")
         self._bob_ps = config.clock_offset_ns * 1e3
@@ -236,7 +237,7 @@ class World:
             self.state.key_basis_probability,
             self._eve_key,
             self.config.intercept_fraction,
-            self._draws,
+            self._click_draws,
             pulses,
             detectors,
         )
@@ -281,16 +282,23 @@ class World:
     def _tag(self, fired: npt.NDArray[np.int64], start_ps: int, bob_start: float) -> None:
         """Put avalanches on Bob's clock, quantise, and hand out chunks in order of time."""
         tagger, c = self.tagger, self.config
-        index = fired & 3
-        seen = np.array([tagger.sees(i) for i in range(4)])[index]
-        index = index[seen]
+        seen = [tagger.sees(i) for i in range(4)]
+        if not all(seen):
+            fired = fired[np.array(seen)[fired & 3]]
         jitter = math.hypot(c.detector_jitter_fwhm_ps / 2.3548, tagger.jitter_rms_ps)
-        time = ((fired[seen] >> 2) - start_ps) * self._bob_rate + (bob_start - self._delivered_ps)
-        time += self._detector_draws.normal(0.0, jitter, len(index))
-        time += np.array(tagger.lag_ps())[index]
-        steps = np.rint((time + self._delivered_ps % tagger.resolution_ps) / tagger.resolution_ps)
-        quantised = np.rint(steps * tagger.resolution_ps).astype(np.int64)
-        packed = np.sort(np.concatenate([self._carried, (quantised << 2) | index]))
+        packed = np.empty(len(self._carried) + len(fired), dtype=np.int64)
+        kernels.tag(
+            fired,
+            start_ps,
+            self._bob_rate,
+            bob_start - self._delivered_ps,
+            np.array(tagger.lag_ps()),
+            self._detector_draws.normal(0.0, jitter, len(fired)),
+            self._delivered_ps % tagger.resolution_ps,
+            tagger.resolution_ps,
+            self._carried,
+            packed,
+        )
         begin, end = self._delivered_ps, round(self._bob_ps) - HOLD_BACK_PS
         if end <= begin:
             self._carried = packed
