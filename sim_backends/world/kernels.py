@@ -30,17 +30,15 @@ def uniform(key: np.uint64, counter: np.int64) -> float:
 def level_of(u: float, cumulative: Floats) -> int:
     """Intensity level that `u` falls into."""
     level = 0
-    while level < len(cumulative) - 1 and u >= cumulative[level]:
-        level += 1
+    for i in range(len(cumulative) - 1):
+        level += u >= cumulative[i]
     return level
 
 
 @_jit
 def state_of(u: float, key_basis: float) -> int:
     """State code 2 * basis + bit that `u` falls into."""
-    if u < key_basis:
-        return 0 if u < 0.5 * key_basis else 1
-    return 2 if u < key_basis + 0.5 * (1 - key_basis) else 3
+    return (u >= 0.5 * key_basis) + (u >= key_basis) + (u >= 0.5 * (1 + key_basis))
 
 
 @_jit
@@ -57,11 +55,7 @@ def states(pulses: Int64s, key: np.uint64, key_basis: float, out: Bytes) -> None
         out[i] = state_of(uniform(key, pulses[i]), key_basis)
 
 
-@_jit
-def _draw(state: Words) -> float:
-    """The next number in [0, 1) of a stream of its own (splitmix64)."""
-    state[0] += np.uint64(0x9E3779B97F4A7C15)
-    return uniform(state[0], 0)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 @_jit
@@ -101,14 +95,15 @@ def clicks(
         return 0
     miss = 1.0 / np.log1p(-p_max)
     room = len(pulses) - 4
+    x = state[0]
     n = 0
     i = first - 1
-    while True:
-        i += 1 + np.int64(np.log(1.0 - _draw(state)) * miss)
+    while n <= room:
+        x += GOLDEN
+        i += 1 + np.int64(np.log(1.0 - uniform(x, 0)) * miss)
         if i >= stop:
+            state[0] = x
             return n
-        if n > room:
-            return -1
         k = level_of(uniform(level_key, i), cumulative)
         s = state_of(uniform(state_key, i), key_basis)
         if intercept > 0.0:
@@ -117,17 +112,21 @@ def clicks(
                 # A measurement in the other basis leaves a random state of that basis.
                 s = (2 - (s & 2)) | (1 if u < 0.25 * intercept else 0)
         # One number decides whether any detector is left to click, and which is the next to do so.
-        u = _draw(state) * p_max
+        chances = later[k, s]
+        x += GOLDEN
+        u = uniform(x, 0) * p_max
         j = 0
-        while u < later[k, s, j, 3]:
+        while u < chances[j, 3]:
             o = j
-            while u >= later[k, s, j, o]:
-                o += 1
+            for d in range(j, 3):
+                o += u >= chances[j, d]
             pulses[n] = i
             detectors[n] = o
             n += 1
             j = o + 1
-            u = _draw(state)
+            x += GOLDEN
+            u = uniform(x, 0)
+    return -1
 
 
 @_jit
