@@ -32,6 +32,7 @@ Floats = npt.NDArray[np.float64]
 _FITS = 3.0
 _KEPT = 12
 _WORTHWHILE = 0.002
+_APPROACH = 0.03
 _PROBES = 2
 _COARSE, _FINE = 300, 2000
 _TURNS = (0.8, 4.5)
@@ -150,8 +151,13 @@ class Aligner:
         return result
 
     def _evaluate(self, position: Floats | None = None, counts: int = _COARSE) -> Agreement:
-        """Move (or stay) and measure."""
+        """Move (or stay) and measure.
+
+        Every position is approached from below, so that hysteresis shifts all alike.
+        """
         if position is not None:
+            below = np.maximum(position - _APPROACH * (self._high - self._low), self._low)
+            self._controller.move([float(p) for p in below])
             taken = self._controller.move([float(p) for p in position])
             self._position = np.array(taken, dtype=np.float64)
         self.evaluations += 1

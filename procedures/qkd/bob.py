@@ -30,6 +30,7 @@ from qnlab.procedures.qkd.verification import TAG_BITS, verifies
 
 KEY_BITS = 256
 LONGEST_REVEAL_S = 0.5
+NUMBERED_TAGS = 8000
 DRIFT_RESERVE = 1.5
 
 Bytes = npt.NDArray[np.uint8]
@@ -286,11 +287,12 @@ class Bob:
         source, search = self._source, self._parameters.clock_search_s
         stretch = 0.02
         tags = self._receiver.raw(stretch)
-        while len(tags) < 8_000 and stretch < 1.0:
+        while len(tags) < NUMBERED_TAGS and stretch < 1.0:
             self._tick()
             stretch *= 2
             tags = np.concatenate([tags, self._receiver.raw(stretch)])
         clock = find_period(tags, 1e12 / source.repetition_hz)
+        tags = tags[:NUMBERED_TAGS]
         begin = tags[0] / clock.period_ps - search * source.repetition_hz
         first = max(math.floor(begin), 0)
         end = math.ceil(tags[-1] / clock.period_ps + search * source.repetition_hz)

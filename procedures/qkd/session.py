@@ -31,7 +31,7 @@ class Bb84Parameters(BaseModel):
     good_qber: float = Field(0.015, gt=0, lt=0.5, description="alignment is good enough below this")
     realign_qber: float = Field(0.015, gt=0, lt=0.5, description="realign above this")
     drift_qber: float = Field(
-        0.003, ge=0, lt=0.5, description="rise of the error rate in a block that is planned for"
+        0.005, ge=0, lt=0.5, description="rise of the error rate in a block that is planned for"
     )
     abort_qber: float = Field(0.11, gt=0, lt=0.5, description="no key above this")
     f_ec_budget: float = Field(1.1, ge=1, description="reconciliation efficiency planned for")

@@ -25,7 +25,7 @@ from qnlab.tags import TagChunk
 from qnlab.values import Alarm, Limits, Reading
 
 Tighter = Mapping[str, tuple[float, float]]
-CHUNK_S = 0.02
+CHUNK_PS = 20_000_000_000
 
 
 class SimulatedPolarizationController(SimulatedInstrument, PolarizationController):
@@ -170,7 +170,7 @@ class SimulatedStream:
         while not self._queue.chunks:
             if waited >= timeout_s:
                 raise Timeout(self._device, f"no tags within {timeout_s:g} s", command="read")
-            step = min(CHUNK_S, timeout_s - waited)
+            step = min((CHUNK_PS - self._clock.now_ps() % CHUNK_PS) * 1e-12, timeout_s - waited)
             self._clock.sleep(step)
             self._port.world.sync()
             waited += step

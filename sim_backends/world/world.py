@@ -30,7 +30,7 @@ from qnlab.tags.cut import only
 
 Matrix = npt.NDArray[np.float64]
 
-TICK_PS = 10_000_000_000
+TICK_PS = 20_000_000_000
 HOLD_BACK_PS = 10_000
 SPEED_OF_LIGHT_KM_S = 299_792.458
 DETECTORS = ("h", "v", "d", "a")

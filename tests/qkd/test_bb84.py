@@ -11,7 +11,7 @@ from qnlab.procedures.qkd.bb84 import Bb84
 from qnlab.runs import read_documents
 
 
-def link(home, *, seed=7, duration=2.2, **world):
+def link(home, *, seed=9, duration=4.0, **world):
     """One session; returns outcome, run folder and the error that ended it."""
     file = load_bench("bb84-25km", {f"world.{key}": value for key, value in world.items()})
     parameters = Bb84.Parameters(**{**file.procedures["bb84"], "duration_s": duration})
