@@ -6,6 +6,7 @@ import math
 import threading
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
@@ -60,7 +61,10 @@ class World:
         self._drift = self._stream("fibre")
         self._oscillator = self._stream("tagger clock")
         self._detector_draws = self._stream("detectors")
-        self._click_draws = np.array([self._key("clicks")], dtype=np.uint64)
+        lanes = range(2)
+        self._helper = ThreadPoolExecutor(1, thread_name_prefix="world")
+        self._click_draws = [np.array([self._key(f"clicks {i}")]) for i in lanes]
+        self._width_draws = [self._stream(f"pulse widths {i}") for i in lanes]
         self.fibre = optics.random_rotation(self._stream("fibre at rest"))
         self._eve_key = self._key("eve")
         self._bob_ps = config.clock_offset_ns * 1e3
@@ -223,6 +227,14 @@ class World:
         if stop <= first or self.laser.emitted_w <= 0.0:
             return np.empty(0, dtype=np.int64)
         means = self.detected_means()
+        middle = (first + stop) // 2
+        later = self._helper.submit(self._lane, 1, middle, stop, means, period, delay)
+        return np.concatenate([self._lane(0, first, middle, means, period, delay), later.result()])
+
+    def _lane(
+        self, lane: int, first: int, stop: int, means: Matrix, period: float, delay: float
+    ) -> npt.NDArray[np.int64]:
+        """Photon events of a stretch; each lane has random numbers of its own."""
         expected = float(means.sum(axis=2).max()) * (stop - first)
         room = int(1.2 * expected + 10 * math.sqrt(expected) + 100)
         pulses = np.empty(room, dtype=np.int64)
@@ -237,14 +249,14 @@ class World:
             self.state.key_basis_probability,
             self._eve_key,
             self.config.intercept_fraction,
-            self._click_draws,
+            self._click_draws[lane],
             pulses,
             detectors,
         )
         if n < 0:
             raise RuntimeError(f"more than {room} clicks drawn where {expected:.0f} were expected")
         width = self.config.pulse_fwhm_ps / 2.3548
-        time = pulses[:n] * period + delay + self._draws.normal(0.0, width, n)
+        time = pulses[:n] * period + (delay + self._width_draws[lane].normal(0.0, width, n))
         packed: npt.NDArray[np.int64] = np.rint(time).astype(np.int64) * 4 + detectors[:n]
         return packed
 
