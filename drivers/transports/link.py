@@ -58,6 +58,12 @@ class Channel:
             self._receive()
         return self._take(n)
 
+    def drain(self, quiet_s: float) -> None:
+        """Drop what arrives until nothing has come for `quiet_s`."""
+        while data := self._link.stream.read(min(self.remaining(), quiet_s)):
+            self._link.trace_note("read", data)
+        self._link.received.clear()
+
     def _take(self, n: int) -> bytes:
         taken = bytes(self._link.received[:n])
         del self._link.received[:n]
@@ -138,7 +144,10 @@ class Link:
         self._connected = False
         self._unclear = False
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name=f"link {device}", daemon=True)
+        self._start()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._work, name=f"link {self.device}", daemon=True)
         self._thread.start()
 
     def submit(
@@ -201,7 +210,11 @@ class Link:
         return self.run(ask, command=data.decode("latin-1").strip(), timeout_s=timeout_s)
 
     def reconnect(self, timeout_s: float = 2.0) -> None:
-        """Connect, or connect anew."""
+        """Connect, or connect anew; also after `close`."""
+        with self._lock:
+            if self._closed:
+                self._closed = False
+                self._start()
         self.run(self._connect, command="reconnect", timeout_s=timeout_s)
 
     def close(self) -> None:
@@ -231,6 +244,7 @@ class Link:
             if job.future.set_running_or_notify_cancel():
                 self._perform(job)
         self.stream.close()
+        self._connected = False
         self.trace_note("close")
         job.future.set_result(None)
 
