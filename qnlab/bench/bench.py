@@ -12,7 +12,7 @@ from qnlab.bench.file import BenchFile
 from qnlab.clock import Clock, VirtualClock, WallClock
 from qnlab.errors import BenchError, NotSupported, OutOfRange
 from qnlab.home import home_folder
-from qnlab.plugins import load
+from qnlab.plugins import available, load
 from qnlab.values import Reading
 
 if TYPE_CHECKING:
@@ -36,27 +36,32 @@ class InstrumentSpec:
 
 @dataclass(frozen=True, slots=True)
 class BenchContext:
-    """What a driver gets besides: clock, seed, the simulated world, tighter limits."""
+    """What a driver gets besides: clock, seed, the simulated world, tighter limits.
+
+    `wires` holds the wire simulators that run, by instrument.
+    """
 
     clock: Clock
     seed: int
     world: object | None
     limits: Mapping[str, tuple[float, float]]
+    wires: dict[str, Any] = field(default_factory=dict)
 
 
 class Bench:
     """Opened by `open_bench`; leaving it brings every instrument to its safe state."""
 
     def __init__(
-        self, file: BenchFile, seed: int, clock: Clock, home: Path, instruments: dict[str, Any]
+        self, file: BenchFile, context: BenchContext, home: Path, instruments: dict[str, Any]
     ) -> None:
         self.file = file
         self.name = file.bench.name
-        self.seed = seed
+        self.seed = context.seed
         self.simulated = file.simulated
-        self.clock = clock
+        self.clock = context.clock
         self.home = home
         self.instruments: Mapping[str, Any] = instruments
+        self.wires: Mapping[str, Any] = context.wires
 
     def all(self, role: type[T], *, site: str | None = None) -> list[T]:
         """Instruments of a role, in the order of the bench file."""
@@ -131,7 +136,7 @@ class Bench:
         ExceptionGroup
             What failed, after all were tried.
         """
-        _raise_all("not closed cleanly", _release(self.instruments))
+        _raise_all("not closed cleanly", _release(self.instruments, self.wires))
 
     def __enter__(self) -> Self:
         return self
@@ -162,11 +167,11 @@ def open_bench(file: BenchFile, *, seed: int | None = None, home: Path | None = 
         for name in file.instruments:
             connect(file, name, context, instruments)
     except BaseException as error:
-        for problem in _release(instruments):
+        for problem in _release(instruments, context.wires):
             error.add_note(str(problem))
         raise
     home = home_folder() if home is None else home
-    return Bench(file, context.seed, context.clock, home, instruments)
+    return Bench(file, context, home, instruments)
 
 
 def bench_context(file: BenchFile, seed: int | None = None) -> BenchContext:
@@ -199,6 +204,8 @@ def connect(file: BenchFile, name: str, context: BenchContext, opened: dict[str,
         if key.startswith(prefix)
     }
     spec = InstrumentSpec(name, **item.model_dump())
+    if is_wired(file, name):
+        spec = replace(spec, address=start_wire(file, name, context))
     with _named(file.label, f"limits.{name}"):
         instrument = load("drivers", item.driver)(spec, replace(context, limits=limits))
     opened[name] = instrument
@@ -209,6 +216,27 @@ def connect(file: BenchFile, name: str, context: BenchContext, opened: dict[str,
         )
     with _named(file.label, f"instruments.{name}.settings"):
         instrument.apply(item.settings)
+
+
+def is_wired(file: BenchFile, name: str) -> bool:
+    """True if a real driver is to talk to a simulator of the instrument's wire."""
+    item = file.instruments[name]
+    return item.address.partition(":")[0] == "sim" and item.driver in available("wires")
+
+
+def start_wire(file: BenchFile, name: str, context: BenchContext) -> str:
+    """Start the wire simulator of the instrument `name` on the world; its address.
+
+    Raises
+    ------
+    BenchError
+        There is nothing in the world for it.
+    """
+    item = file.instruments[name]
+    with _named(file.label, f"instruments.{name}"):
+        wire = load("wires", item.driver)(InstrumentSpec(name, **item.model_dump()), context)
+    context.wires[name] = wire
+    return str(wire.address)
 
 
 @contextmanager
@@ -235,10 +263,11 @@ def _try_all(actions: Iterable[Callable[[], None]]) -> list[Exception]:
     return errors
 
 
-def _release(instruments: Mapping[str, Any]) -> list[Exception]:
-    """Make all safe first, then close all; last opened first."""
+def _release(instruments: Mapping[str, Any], wires: Mapping[str, Any]) -> list[Exception]:
+    """Make all safe first, then close all; last opened first; then the simulated wires."""
     last_first = list(instruments.values())[::-1]
-    return _try_all([i.safe_state for i in last_first] + [i.close for i in last_first])
+    closing = [item.close for item in (*last_first, *wires.values())]
+    return _try_all([i.safe_state for i in last_first] + closing)
 
 
 def _raise_all(what: str, errors: list[Exception]) -> None:

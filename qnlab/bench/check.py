@@ -49,7 +49,7 @@ def check_bench(
     """
     context = bench_context(file, seed)
     opened: dict[str, Any] = {}
-    bench = Bench(file, context.seed, context.clock, home_folder(), opened)
+    bench = Bench(file, context, home_folder(), opened)
     with ExitStack() as stack:
         stack.callback(bench.close)
         checks = []

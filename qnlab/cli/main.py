@@ -16,6 +16,7 @@ _CORE = {
     "list": "qnlab.cli.listing:listing",
     "run": "qnlab.cli.run:run",
     "runs": "qnlab.cli.runs:runs",
+    "sim": "qnlab.cli.sim:sim",
     "tags": "qnlab.cli.tags:tags",
 }
 
@@ -47,6 +48,7 @@ _SUMMARY = {
     "list": "procedures, benches and drivers at hand",
     "run": "run a procedure on a bench",
     "runs": "list, show, verify and recover what was run",
+    "sim": "serve the simulated instruments of a bench to other software",
     "tags": "time tags: info, coincidences, histograms, convert, record",
     "tomography": "state of one or two qubits from counts",
 }

@@ -59,7 +59,8 @@ ONE_LINE = {
     ),
     "unknown driver": (
         ('driver = "sim"\naddress = "laser"', 'driver = "zaser9"\naddress = "laser"'),
-        "instruments.laser.driver: no driver 'zaser9'; installed are: replay, sim",
+        "instruments.laser.driver: no driver 'zaser9'; installed are: "
+        "keysight-n77xx, oz-epc400, replay, santec-tsl, sim, thorlabs-pm",
     ),
     "missing site": (
         ('site = "alice"\n', ""),

@@ -68,7 +68,7 @@ def test_list_knows_what_is_installed(qnlab: Qnlab, plugin: Path) -> None:
     assert told["procedures"]["probe"] == "read a power meter"
     assert "bb84" in told["procedures"]
     assert told["drivers"]["lab"] == "A meter of the lab."
-    assert set(told["drivers"]) == {"lab", "replay", "sim"}
+    assert set(told["drivers"]) >= {"lab", "replay", "sim"}
     assert "bb84-25km" in told["benches"]
     assert {"bench", "key-length", "keys", "list", "run", "runs", "tags"} <= set(told["commands"])
     lines = qnlab("list").out.splitlines()

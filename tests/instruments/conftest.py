@@ -30,7 +30,7 @@ def lit(tmp_path) -> Callable[[str], Any]:
         benches.append(bench)
         device = bench.instruments[instrument]
         turn_on(bench)
-        return device, Context(bench.clock, faults_of(device))
+        return device, Context(bench.clock, faults_of(bench, device))
 
     yield make
     for bench in benches:
@@ -46,9 +46,10 @@ def turn_on(bench: Bench) -> None:
             item.apply({"shutter_closed": False, "attenuation_db": 75.0})
 
 
-def faults_of(device: Any) -> dict[str, Callable[[], None]]:
+def faults_of(bench: Bench, device: Any) -> dict[str, Callable[[], None]]:
     """What only the simulation can bring about."""
-    port = device._port if hasattr(device, "_port") else None
+    wire = bench.wires.get(device.name)
+    port = wire.port if wire else getattr(device, "_port", None)
     if device.role == "SinglePhotonDetector":
         return {"latch": lambda: setattr(port, "latched", True)}
     if device.role == "LaserSource":

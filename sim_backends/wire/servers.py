@@ -1,0 +1,162 @@
+"""Where wire simulators listen: loopback TCP sockets and pseudo-terminals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import socket
+import tempfile
+import threading
+import tty
+from pathlib import Path
+from typing import Any
+
+from qnlab.sim_backends.wire.base import Device, Wire
+from qnlab.sim_backends.wire.faults import Faults
+
+READ_BYTES = 65_536
+
+
+class _Session:
+    """One connection: bytes in, replies out."""
+
+    def __init__(self, device: Device, faults: Faults, lock: threading.Lock) -> None:
+        self._device = device
+        self._faults = faults
+        self._lock = lock
+        self._received = bytearray()
+
+    def take(self, data: bytes) -> list[bytes]:
+        """The replies to all messages that `data` completes."""
+        if self._faults.frozen:
+            return []
+        self._received += data
+        with self._lock:
+            replies = [self._device.answer(m) for m in self._device.cut(self._received)]
+        return [reply for reply in replies if reply]
+
+
+class _TcpServer:
+    def __init__(self, device: Device, faults: Faults) -> None:
+        self._device = device
+        self._faults = faults
+        self._lock = threading.Lock()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        host, port = self._server.getsockname()
+        self.address = f"tcp:{host}:{port}"
+        self._open: set[socket.socket] = set()
+        self._threads = [self._start(self._accept)]
+
+    def _start(self, target: Any, *args: Any) -> threading.Thread:
+        thread = threading.Thread(target=target, args=args, name="wire", daemon=True)
+        thread.start()
+        return thread
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._open.add(connection)
+            self._threads.append(self._start(self._serve, connection))
+
+    def _serve(self, connection: socket.socket) -> None:
+        session = _Session(self._device, self._faults, self._lock)
+
+        def hang_up() -> None:
+            connection.shutdown(socket.SHUT_RDWR)
+
+        with connection, contextlib.suppress(OSError):
+            while data := connection.recv(READ_BYTES):
+                for reply in session.take(data):
+                    self._faults.send(reply, connection.sendall, hang_up)
+        self._open.discard(connection)
+
+    def close(self) -> None:
+        self._faults.end()
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._threads[0].join()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads[1:]:
+            thread.join()
+
+
+class _PtyServer:
+    """A pseudo-terminal behind a link with a name that stays, as udev makes them."""
+
+    def __init__(self, name: str, device: Device, faults: Faults) -> None:
+        self._device = device
+        self._faults = faults
+        self._folder = Path(tempfile.mkdtemp(prefix="qnlab-wire-"))
+        self._path = self._folder / name
+        self.address = f"serial:{self._path}"
+        self._wake_read, self._wake_write = os.pipe()
+        self._plug_in()
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="wire", daemon=True)
+        self._thread.start()
+
+    def _plug_in(self) -> None:
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        self._path.symlink_to(os.ttyname(self._slave))
+
+    def _unplug(self) -> None:
+        self._path.unlink()
+        os.close(self._slave)
+        os.close(self._master)
+
+    def _hang_up(self) -> None:
+        self._unplug()
+        self._plug_in()
+
+    def _serve(self) -> None:
+        lock = threading.Lock()
+        session = _Session(self._device, self._faults, lock)
+        while True:
+            ready, _, _ = select.select([self._master, self._wake_read], [], [])
+            if self._wake_read in ready:
+                return
+            master = self._master
+            for reply in session.take(os.read(master, READ_BYTES)):
+                self._faults.send(reply, self._write, self._hang_up)
+            if self._master != master:
+                session = _Session(self._device, self._faults, lock)
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._master, data) :]
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._faults.end()
+        os.write(self._wake_write, b"x")
+        self._thread.join()
+        self._unplug()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+        shutil.rmtree(self._folder)
+
+
+def serve_tcp(port: object, device: Device) -> Wire:
+    """Let `device` listen on a free TCP port of this machine."""
+    faults = Faults()
+    server = _TcpServer(device, faults)
+    return Wire(server.address, port, device, faults, server.close)
+
+
+def serve_pty(name: str, port: object, device: Device) -> Wire:
+    """Let `device` listen on a pseudo-terminal; `name` is the last part of its path."""
+    faults = Faults()
+    server = _PtyServer(name, device, faults)
+    return Wire(server.address, port, device, faults, server.close)
