@@ -268,6 +268,20 @@ class SiteKeyStore:
                 )
                 self._enter(connection, "discarded", KEY_BITS * lost, block_id)
 
+    def pending(self) -> list[str]:
+        """Blocks deposited here that were neither confirmed nor discarded, oldest first."""
+        with self._lock:
+            rows = self._database.rows(
+                "SELECT block_id FROM blocks WHERE state = 'pending' ORDER BY rowid"
+            )
+            return [str(row[0]) for row in rows]
+
+    def holds(self, block_id: str) -> bool:
+        """Whether a block was deposited here and not discarded."""
+        with self._lock:
+            block = self._blocks.find(block_id)
+            return block is not None and block["state"] != "discarded"
+
     # Delivery
 
     def available(self, direction: int | None = None) -> int:

@@ -103,6 +103,8 @@ class Alice:
         match message:
             case m.Hello():
                 yield self._hello(message)
+            case m.Unsettled():
+                yield self._settle(message)
             case m.RevealPattern():
                 yield self._reveal_pattern(message)
             case m.RevealPulses():
@@ -142,6 +144,25 @@ class Alice:
         if message.version != m.VERSION:
             raise MessageError(f"Bob speaks version {message.version}, Alice {m.VERSION}")
         return self._source
+
+    def _settle(self, message: m.Unsettled) -> m.Settled:
+        """Confirm what both ends hold of a session that was cut, discard what only she holds.
+
+        She confirms before Bob does, so a block that he does not list is no block of his.
+        """
+        if self._block is not None or len(message.blocks) != len(message.digests):
+            raise MessageError("blocks of an earlier session are settled before the first one")
+        held = tuple(
+            self._store.holds(name)
+            and hmac.compare_digest(self._store.digest(name, message.nonce), digest)
+            for name, digest in zip(message.blocks, message.digests, strict=True)
+        )
+        for name, both in zip(message.blocks, held, strict=True):
+            if both:
+                self._store.confirm(name)
+        for name in self._store.pending():
+            self._store.discard(name)
+        return m.Settled(held)
 
     def _reveal_pattern(self, message: m.RevealPattern) -> m.Pattern:
         if not 0 < message.count <= 1 << 26:

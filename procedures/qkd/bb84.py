@@ -143,6 +143,9 @@ def _open_stores(bench: Bench, stack: ExitStack) -> dict[str, SiteStore]:
         site: stack.enter_context(open_store(folder, site, "quantum", simulated=bench.simulated))
         for site in ("alice", "bob")
     }
+    position = max(store.authentication_position for store in stores.values())
+    for store in stores.values():
+        store.advance_authentication(position)
     left = {site: store.authentication_remaining_bits for site, store in stores.items()}
     if len(set(left.values())) != 1:
         raise ProcedureError(f"{folder}: the authentication pools of both sites differ: {left}")

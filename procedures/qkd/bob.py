@@ -258,6 +258,7 @@ class Bob:
         """
         p = self._parameters
         self._source = self._conversation.ask(m.Hello(m.VERSION, "bob"), m.Source)
+        self._settle()
         self.synchronise()
         self.align(p.good_qber)
         calibration = self._calibrate()
@@ -274,6 +275,16 @@ class Bob:
         self._conversation.send(m.Goodbye("duration over"))
         self.totals.lost_tags = self._receiver.lost_tags
         return self.totals
+
+    def _settle(self) -> None:
+        """Agree with Alice on the blocks of a session that was cut between deposit and confirm."""
+        names, nonce = self._store.pending(), secret_bytes(16)
+        digests = tuple(self._store.digest(name, nonce) for name in names)
+        answer = self._conversation.ask(m.Unsettled(tuple(names), nonce, digests), m.Settled)
+        if len(answer.held) != len(names):
+            raise m.MessageError(f"{len(names)} blocks to settle, {len(answer.held)} answers")
+        for name, both in zip(names, answer.held, strict=True):
+            (self._store.confirm if both else self._store.discard)(name)
 
     def _tick(self) -> None:
         elapsed = self._clock.now() - self._started_s

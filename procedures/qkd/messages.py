@@ -42,6 +42,20 @@ class Source(Message, frozen=True):
     key_basis_probability: float
 
 
+class Unsettled(Message, frozen=True):
+    """Blocks that Bob holds from a session that was cut, with keyed digests of them."""
+
+    blocks: tuple[str, ...]
+    nonce: bytes
+    digests: tuple[bytes, ...]
+
+
+class Settled(Message, frozen=True):
+    """Which of those blocks Alice holds too; she has confirmed them and discarded all others."""
+
+    held: tuple[bool, ...]
+
+
 class RevealPattern(Message, frozen=True):
     """Bob asks for the intensity levels of a stretch of pulses, which never enters a key."""
 
@@ -202,6 +216,8 @@ class Goodbye(Message, frozen=True):
 AnyMessage = (
     Hello
     | Source
+    | Unsettled
+    | Settled
     | RevealPattern
     | Pattern
     | RevealPulses

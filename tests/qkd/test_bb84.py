@@ -111,3 +111,31 @@ def test_full_intercept_resend_leaves_no_key_and_names_why(tmp_path):
     stop = read_documents(folder)[-1][1]
     assert stop["exit_status"] == "abort"
     assert "qber_abort" in stop["reason"]
+
+
+def test_a_session_cut_between_deposit_and_confirm_is_settled_by_the_next(tmp_path):
+    open_store = load("keystores", "sqlite")
+    folder = tmp_path / "keys" / "bb84-25km"
+    held = {"both": ("alice", "bob"), "alice confirmed": ("alice", "bob"), "alice": ("alice",),
+            "bob": ("bob",)}  # fmt: skip
+    for site in ("alice", "bob"):
+        with open_store(folder, site, "quantum", simulated=True) as store:
+            store.provision_authentication(bytes(4096))
+            store.take_authentication(16 if site == "alice" else 48)
+            for block, sites in held.items():
+                if site in sites:
+                    store.deposit(block, block.encode().ljust(64), epsilon=1e-10, simulated=True)
+            if site == "alice":
+                store.confirm("alice confirmed")
+    outcome, _, _ = link(tmp_path, duration=0.5)
+    counts = []
+    for site in ("alice", "bob"):
+        with open_store(folder, site, "quantum", simulated=True) as store:
+            assert store.pending() == []
+            assert store.holds("both")
+            assert store.holds("alice confirmed")
+            assert not store.holds("alice")
+            assert not store.holds("bob")
+            counts.append((store.available(), store.authentication_position))
+    assert counts[0] == counts[1]
+    assert counts[0][0] == 4 + outcome["keys_deposited"]
