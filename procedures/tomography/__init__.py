@@ -1,6 +1,6 @@
 """Quantum state tomography of one or two qubits from counts."""
 
-from qnlab.procedures.tomography.analysis import Analysis, Estimate, analyse
+from qnlab.procedures.tomography.analysis import Analysis, analyse
 from qnlab.procedures.tomography.counts import Counts, CountsError, read_counts
 from qnlab.procedures.tomography.figures import concurrence, fidelity, named_states, purity
 from qnlab.procedures.tomography.likelihood import maximum_likelihood
@@ -10,7 +10,6 @@ __all__ = [
     "Analysis",
     "Counts",
     "CountsError",
-    "Estimate",
     "analyse",
     "concurrence",
     "fidelity",

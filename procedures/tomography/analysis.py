@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from qnlab.procedures.statistics import Estimate, estimate
 from qnlab.procedures.tomography import figures
 from qnlab.procedures.tomography.counts import Counts
 from qnlab.procedures.tomography.likelihood import Fit, maximum_likelihood
@@ -15,18 +16,6 @@ from qnlab.procedures.tomography.linear import linear_inversion
 
 Floats = npt.NDArray[np.float64]
 Matrices = npt.NDArray[np.complex128]
-
-INTERVAL_PERCENT = (2.5, 97.5)
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its standard error and the 95 % interval of the bootstrap."""
-
-    value: float
-    error: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +117,7 @@ def _draw(means: Floats, bootstraps: int, generator: np.random.Generator) -> Flo
 
 
 def _estimate(value: Floats, drawn: Floats) -> Estimate:
-    low, high = np.percentile(drawn, INTERVAL_PERCENT)
-    return Estimate(float(value[0]), float(drawn.std(ddof=1)), float(low), float(high))
+    return estimate(float(value[0]), drawn)
 
 
 def _eigenvalues(linear: Matrices, drawn: Matrices) -> Iterator[Estimate]:

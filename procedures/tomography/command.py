@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qnlab.cli.output import print_json, print_rows
-from qnlab.procedures.tomography.analysis import Analysis, Estimate, analyse
+from qnlab.procedures.statistics import Estimate
+from qnlab.procedures.tomography.analysis import Analysis, analyse
 from qnlab.procedures.tomography.counts import read_counts
 
 BOOTSTRAPS = 500
