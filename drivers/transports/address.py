@@ -63,8 +63,10 @@ def parse_address(spec: InstrumentSpec, *, tcp_port: int | None = None) -> Addre
     )
 
 
-def open_stream(device: str, address: Address, baudrate: int) -> ByteStream:
-    """The connection to `address`, not yet open; `baudrate` is for a serial port."""
+def open_stream(
+    device: str, address: Address, baudrate: int, *, rtscts: bool = False
+) -> ByteStream:
+    """The connection to `address`, not yet open; the rest is for a serial port."""
     if address.kind == "tcp":
         return TcpStream(device, address.place, address.port)
-    return SerialStream(device, address.place, baudrate)
+    return SerialStream(device, address.place, baudrate, rtscts=rtscts)

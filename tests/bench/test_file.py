@@ -60,7 +60,7 @@ ONE_LINE = {
     "unknown driver": (
         ('driver = "sim"\naddress = "laser"', 'driver = "zaser9"\naddress = "laser"'),
         "instruments.laser.driver: no driver 'zaser9'; installed are: "
-        "keysight-n77xx, oz-epc400, replay, santec-tsl, sim, thorlabs-pm",
+        "keysight-n77xx, oz-epc400, replay, santec-tsl, sim, thorlabs-mpc, thorlabs-pm",
     ),
     "missing site": (
         ('site = "alice"\n', ""),
