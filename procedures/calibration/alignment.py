@@ -33,6 +33,7 @@ _FITS = 3.0
 _KEPT = 12
 _WORTHWHILE = 0.002
 _APPROACH = 0.03
+_NEAR = 0.06
 _PROBES = 2
 _COARSE, _FINE = 300, 2000
 _TURNS = (0.8, 4.5)
@@ -130,9 +131,10 @@ class Aligner:
         """
         limit = self.evaluations + max_evaluations
         result = self._evaluate()
+        self._seen = self._seen.last(1)
         if result.mean_qber <= good_qber:
             return result
-        self._place()
+        self._place(result)
         best, best_position = result, self._position
         probes = _PROBES
         while self.evaluations < limit:
@@ -177,9 +179,10 @@ class Aligner:
 
     # --- what the controller does ---------------------------------------------------------------
 
-    def _place(self) -> None:
+    def _place(self, result: Agreement) -> None:
         """Learn the controller, or if it is known where the fibre is now."""
-        if self._chain is None or not self._found_anew():
+        near = result.mean_qber < _NEAR
+        if self._chain is None or not (self._followed() if near else self._found_anew()):
             self._identify()
 
     def _identify(self) -> None:
@@ -200,9 +203,19 @@ class Aligner:
 
     def _probe(self) -> None:
         """Move every actuator a little and learn from it."""
+        self._dither()
+        self._learn()
+
+    def _dither(self) -> None:
         for i, span in enumerate(self._high - self._low):
             self._step(i, span / 20, _FINE)
-        self._learn()
+
+    def _followed(self) -> bool:
+        """Whether a known controller and a fibre that has turned a little explain small moves."""
+        assert self._chain is not None
+        self._dither()
+        self._chain = fitted(self._chain, self._seen, _FIBRE)
+        return misfit(self._chain, self._seen) < _FITS**2
 
     def _found_anew(self) -> bool:
         """Whether a known controller with a fibre that has drifted explains what is seen now.

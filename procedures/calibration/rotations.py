@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 LOWEST_VISIBILITY = 0.2
 _MODEL_ERROR = 0.008
+_PRIOR_SPREAD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +288,7 @@ def fitted(chain: C, seen: Observations, free: slice = slice(None), attempts: in
 
     def residuals(values: Floats) -> Floats:
         parts = (predicted(tried(values), seen.positions) - seen.blocks) / seen.sigmas
-        return np.concatenate([parts.ravel(), (values - start[free]) * 1e-3])
+        return np.concatenate([parts.ravel(), (values - start[free]) / _PRIOR_SPREAD])
 
     low = np.full(len(start), -np.inf)
     high = np.full(len(start), np.inf)

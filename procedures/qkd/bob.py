@@ -262,13 +262,15 @@ class Bob:
         self.synchronise()
         self.align(p.good_qber)
         calibration = self._calibrate()
-        left = p.duration_s - (self._clock.now() - self._started_s)
-        blocks = max(round(left / p.block_s), 1)
-        count = round(max(left / blocks, 0.5 * p.block_s) * self._source.repetition_hz)
-        for block in range(blocks):
-            self._stage = f"block {block + 1} of {blocks}"
+        block = 0
+        while block == 0 or self._left_s() >= 0.5 * p.block_s:
+            blocks = max(round(self._left_s() / p.block_s), 1)
+            duration = max(self._left_s() / blocks, 0.5 * p.block_s)
+            self._stage = f"block {block + 1} of {block + blocks}"
+            count = round(duration * self._source.repetition_hz)
             calibration = self._block(block, count, calibration)
-            if self._needs_realignment(calibration) and block + 1 < blocks:
+            block += 1
+            if self._needs_realignment(calibration) and self._left_s() >= p.block_s:
                 self.totals.realignments += 1
                 self.align(p.good_qber)
                 calibration = self._calibrate()
@@ -285,6 +287,9 @@ class Bob:
             raise m.MessageError(f"{len(names)} blocks to settle, {len(answer.held)} answers")
         for name, both in zip(names, answer.held, strict=True):
             (self._store.confirm if both else self._store.discard)(name)
+
+    def _left_s(self) -> float:
+        return self._parameters.duration_s - (self._clock.now() - self._started_s)
 
     def _tick(self) -> None:
         elapsed = self._clock.now() - self._started_s
