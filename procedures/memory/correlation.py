@@ -1,0 +1,41 @@
+"""Correlation of a herald and the photon that it announces."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qnlab.procedures.memory.storage import DRAWS, GateError
+from qnlab.procedures.statistics import Estimate, estimate
+
+
+def cross_correlation(
+    herald: int, retrieved: int, both: int, trials: int, *, seed: int = 1
+) -> Estimate:
+    """g2 = P(both) / (P(herald) P(retrieved)); above 2 it is not classical for thermal light.
+
+    Parameters
+    ----------
+    herald, retrieved, both : int
+        Trials with a click of one, of the other, of both.
+    trials : int
+        Trials in all.
+    seed : int
+        Of the draws behind the interval.
+
+    Raises
+    ------
+    GateError
+        Numbers that cannot be.
+    """
+    for name, clicks in (("herald", herald), ("retrieved", retrieved)):
+        if not 0 < clicks <= trials:
+            raise GateError(name, f"{clicks} clicks in {trials} trials", "1 to the trials")
+    least = max(0, herald + retrieved - trials)
+    if not least <= both <= min(herald, retrieved):
+        expected = f"{least} to {min(herald, retrieved)}, what the single clicks allow"
+        raise GateError("both", f"{both} trials", expected)
+    cells = np.array([both, herald - both, retrieved - both, trials - herald - retrieved + both])
+    shares = np.random.default_rng(seed).dirichlet(cells + 0.5, DRAWS)
+    coincident = shares[:, 0]
+    drawn = coincident / ((coincident + shares[:, 1]) * (coincident + shares[:, 2]))
+    return estimate(both * trials / (herald * retrieved), drawn)
