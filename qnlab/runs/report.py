@@ -90,6 +90,9 @@ def write_pdf(folder: Path) -> Path:
     return path
 
 
+_SAID = {"qber": "QBER", "ec": "EC"}
+
+
 def words(key: str) -> str:
     """A field's name as people read it, without its unit: ``link_loss_db`` is ``link loss``.
 
@@ -98,7 +101,7 @@ def words(key: str) -> str:
     if len(key) > 1 and "_" not in key and unit_of(f"_{key}"):
         return unit_of(f"_{key}")
     stem = key.rpartition("_")[0] if unit_of(key) else key
-    return stem.replace("_", " ")
+    return " ".join(_SAID.get(word, word) for word in stem.split("_"))
 
 
 def _streams(documents: list[tuple[str, dict[str, Any]]]) -> list[_Stream]:

@@ -52,7 +52,7 @@ def rows_of(page):
 def test_results_stand_with_their_units(run):
     rows = rows_of(page_of(run))
     assert ["secret key rate", "1234.5", "bit/s"] in rows
-    assert ["qber, key", "0.011", ""] in rows
+    assert ["QBER, key", "0.011", ""] in rows
     assert ["sifted", "1 000 000", "bit"] in rows
     assert ["measured", "not measured", ""] in rows
     assert ["1, 2"] in rows
@@ -123,8 +123,8 @@ def test_the_pdf_is_one(run):
     ("key", "said"),
     [
         ("link_loss_db", "link loss"),
-        ("f_ec", "f ec"),
-        ("qber", "qber"),
+        ("f_ec", "f EC"),
+        ("qber", "QBER"),
         ("dark_rate_hz", "dark rate"),
     ],
 )
