@@ -66,17 +66,18 @@ def coincidences(
 
     Example: qnlab tags coincidences measurement.ptu --channels 0 1 --window-ps 1000
     """
-    from qnlab.tags.analysers import PairCounter
+    from qnlab.tags.analysers import Coincidences
     from qnlab.tags.files import open_tags
 
     if channels[0] == channels[1]:
         raise click.BadParameter("the two channels must differ", param_hint="--channels")
     source = open_tags(file, stream)
     _require(source, channels)
-    counter = PairCounter(channels, window_ps)
+    counter = Coincidences([channels], window_ps - 1)
     for chunk in source.chunks():
-        counter.add(chunk)
-    figures = {"channels": list(channels), "window_ps": window_ps, "pairs": counter.pairs}
+        counter.feed(chunk)
+    pairs = counter.result().groups[channels]
+    figures = {"channels": list(channels), "window_ps": window_ps, "pairs": pairs}
     _print(figures, as_json)
 
 
@@ -110,15 +111,16 @@ def histogram(
     _require(source, (start, stop))
     delays = DelayHistogram(start, stop, bin_ps, bins)
     for chunk in source.chunks():
-        delays.add(chunk)
+        delays.feed(chunk)
+    counts = delays.result().counts.tolist()
     if plot is not None:
-        _draw(delays.counts.tolist(), bin_ps, f"channel {start} to channel {stop}", plot)
+        _draw(counts, bin_ps, f"channel {start} to channel {stop}", plot)
     figures = {
         "start": start,
         "stop": stop,
         "bin_ps": bin_ps,
         "bins": bins,
-        "counts": delays.counts.tolist(),
+        "counts": counts,
     }
     _print(figures, as_json)
 
