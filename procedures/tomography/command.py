@@ -17,7 +17,7 @@ BOOTSTRAPS = 500
 MOST_BOOTSTRAPS = 10_000
 
 EPILOG = """\b
-Example, the polarization of one photon:
+Example: the polarization of one photon
   printf 'setting,counts\\nH,5210\\nV,4790\\nD,9430\\nA,570\\nR,5100\\nL,4900\\n' > photon.csv
   qnlab tomography photon.csv --plot photon.png
 """
