@@ -160,7 +160,11 @@ def _figure(streams: list[_Stream], start: Mapping[str, Any]) -> Figure:
 
     panels = _panels(streams)
     rows = max((len(panels) + 1) // 2, 1)
-    figure = Figure(figsize=(10, 0.6 + 3.0 * rows), layout="constrained")
+    height = 0.6 + 3.0 * rows
+    figure = Figure(figsize=(10, height))
+    figure.subplots_adjust(
+        left=0.07, right=0.985, bottom=0.55 / height, top=1 - 0.85 / height, hspace=0.4, wspace=0.2
+    )
     simulated = " (simulated)" if start["simulated"] else ""
     figure.suptitle(f"{start['procedure']} on {start['bench']}{simulated}")
     if not panels:
