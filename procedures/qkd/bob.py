@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -539,12 +540,12 @@ class Bob:
     def _deposit(self, block: int, corrected: Bytes, secret_bits: int) -> int:
         self._conversation.send(m.Accept(block, secret_bits))
         seed = self._conversation.expect(m.AmplificationSeed)
-        self._conversation.send(m.TranscriptTag(block, self._transcript.tag_sent()))
-        answer = self._conversation.receive()
-        if not isinstance(answer, m.TranscriptTag):
-            raise m.MessageError(f"expected TranscriptTag, got {type(answer).__name__}")
+        with ThreadPoolExecutor(1) as beside:  # both halves hash at the same time
+            hashed = beside.submit(toeplitz_hash, corrected, seed.seed, secret_bits)
+            self._conversation.send(m.TranscriptTag(block, self._transcript.tag_sent()))
+            answer = self._conversation.expect(m.TranscriptTag)
         self._transcript.check_received(answer.tag)
-        secret = np.packbits(toeplitz_hash(corrected, seed.seed, secret_bits)).tobytes()
+        secret = np.packbits(hashed.result()).tobytes()
         name = self._block_name(block)
         p = self._parameters
         keys = self._store.deposit(
