@@ -191,6 +191,29 @@ def test_heralded(heralds, first, second, window):
     np.testing.assert_array_equal(own[4], reference[4])
 
 
+@given(times, times, st.floats(-60, 60), st.floats(-0.1, 0.1), st.floats(0, 30))
+@quick
+def test_near_pairs(a, b, offset, drift, half):
+    room = np.full(30, np.nan)
+    (n, own), (m, reference) = both("near_pairs", a, b, 5, offset, drift, half, room, room)
+    assert n == m
+    np.testing.assert_array_equal(own[6:], reference[6:])
+
+
+@given(
+    st.lists(st.tuples(st.integers(-99, 99), st.integers(-99, 99)), max_size=30),
+    st.integers(1, 9),
+    st.integers(1, 40),
+)
+@quick
+def test_lines(pairs, bins, half):
+    at, residual = np.array(pairs, np.float64).reshape(-1, 2).T.copy()
+    (_, own), (_, reference) = both(
+        "add_lines", np.zeros((5, bins), np.int64), at, residual, -0.5, 0.25, float(half)
+    )
+    np.testing.assert_array_equal(own[0], reference[0])
+
+
 @pytest.mark.parametrize("writeable", [True, False])
 def test_after_warming_up_nothing_is_compiled(writeable):
     kernels.warm_up()

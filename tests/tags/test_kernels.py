@@ -62,3 +62,33 @@ def test_time_going_back_is_refused(seed):
     good[10] = good[9] + 1_000_000
     *_, bad, reason = kernels.decode_hydra(good, 0, 0, 33554432, True, False)
     assert (bad, reason) == (11, kernels.TIME_GOES_BACK)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1024, 65536])
+@pytest.mark.parametrize(
+    ("decode", "arguments"),
+    [
+        (kernels.decode_hydra, (33_554_432, True, False)),
+        (kernels.decode_hydra, (1024, True, True)),
+        (kernels.decode_pico, (210_698_240, False, False)),
+    ],
+)
+def test_roll_overs_are_carried_from_block_to_block(decode, arguments, size):
+    rng = np.random.default_rng(size)
+    wrap, counted, t3 = arguments
+    ticks = np.sort(rng.integers(0, 40 * wrap, 3000))
+    overflow = 0xFE000001 if counted else 0xF0000000
+    raw = []
+    turns = 0
+    for tick in ticks.tolist():
+        raw += [overflow] * (tick // wrap - turns)
+        turns = tick // wrap
+        raw.append((1 << 28 if decode is kernels.decode_pico else 1 << 25) | tick % wrap)
+    records = np.array(raw, np.uint32)
+    base = last = 0
+    found = []
+    for at in range(0, len(records), size):
+        got, *_, base, last, bad, _ = decode(records[at : at + size], base, last, *arguments)
+        assert bad == -1
+        found.append(got)
+    np.testing.assert_array_equal(np.concatenate(found), ticks)

@@ -4,6 +4,12 @@ The reference of a kernel stands below it, is named ``..._reference``, and is wh
 it to.
 """
 
+from qnlab.tags.kernels.clocks import (
+    add_lines,
+    add_lines_reference,
+    near_pairs,
+    near_pairs_reference,
+)
 from qnlab.tags.kernels.coincidences import (
     NO_SLOT,
     count_groups,
@@ -65,6 +71,8 @@ __all__ = [
     "WELL",
     "add_delays",
     "add_delays_reference",
+    "add_lines",
+    "add_lines_reference",
     "add_start_stop",
     "add_start_stop_reference",
     "count_groups",
@@ -89,6 +97,8 @@ __all__ = [
     "merge_runs_reference",
     "merge_two",
     "merge_two_reference",
+    "near_pairs",
+    "near_pairs_reference",
     "pick",
     "pick_reference",
     "since_sync",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qnlab.tags.kernels import coincidences, decode, delays, filters, order
+from qnlab.tags.kernels import clocks, coincidences, decode, delays, filters, order
 
 
 def warm_up() -> None:
@@ -36,6 +36,7 @@ def _warm_order(t: order.I64, ch: order.U8) -> None:
 
 
 def _warm_counting(t: order.I64, ch: order.U8) -> None:
+    _warm_clocks(t)
     counts, own = np.zeros(2, np.int64), t.copy()
     slot, members = np.zeros(256, np.uint8), np.ones((1, 1), np.uint8)
     coincidences.count_groups(t, ch, slot, members, 1, 0, counts)
@@ -46,3 +47,9 @@ def _warm_counting(t: order.I64, ch: order.U8) -> None:
     delays.add_delays(counts, own, own, 0, 1)
     delays.add_start_stop(counts, t, ch, 0, 1, filters.NEVER, 1)
     delays.count_heralded(own, own, own, 1, np.zeros(4, np.int64))
+
+
+def _warm_clocks(t: order.I64) -> None:
+    at, residual = np.empty(2), np.empty(2)
+    clocks.near_pairs(t, t, 0, 0.0, 0.0, 1.0, at, residual)
+    clocks.add_lines(np.zeros((1, 2), np.int64), at, residual, 0.0, 1.0, 1.0)
