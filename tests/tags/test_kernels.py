@@ -75,7 +75,7 @@ def test_time_going_back_is_refused(seed):
 )
 def test_roll_overs_are_carried_from_block_to_block(decode, arguments, size):
     rng = np.random.default_rng(size)
-    wrap, counted, t3 = arguments
+    wrap, counted, _ = arguments
     ticks = np.sort(rng.integers(0, 40 * wrap, 3000))
     overflow = 0xFE000001 if counted else 0xF0000000
     raw = []

@@ -48,15 +48,11 @@ def drop_dead_reference(t: I64, ch: U8, dead: I64, last: I64) -> int:
     for c in np.unique(ch):
         own = np.flatnonzero(ch == c)
         times = t[own]
-        if dead[c] <= 0:
-            kept[own] = True
-            last[c] = times[-1]
-            continue
         at = int(np.searchsorted(times, last[c] + dead[c]))
         while at < len(own):
             kept[own[at]] = True
             last[c] = times[at]
-            at = int(np.searchsorted(times, last[c] + dead[c]))
+            at = max(at + 1, int(np.searchsorted(times, last[c] + dead[c])))
     n = int(np.count_nonzero(kept))
     t[:n], ch[:n] = t[kept], ch[kept]
     return n
