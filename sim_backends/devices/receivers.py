@@ -127,13 +127,13 @@ class SimulatedDetector(SimulatedInstrument, SinglePhotonDetector):
         self.apply({"enabled": False})
 
     def count_rate(self, duration_s: float) -> Reading:
-        queue = self._world.tagger.subscribe(frozenset())
+        queue = self._port.tagger.subscribe(frozenset())
         try:
             before = self._port.avalanches
             self._clock.sleep(duration_s)
             self._world.sync()
         finally:
-            self._world.tagger.unsubscribe(queue)
+            self._port.tagger.unsubscribe(queue)
         return self._reading((self._port.avalanches - before) / duration_s, "Hz", "count_rate")
 
     def latched(self) -> bool:

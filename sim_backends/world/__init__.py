@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from qnlab.bench.problems import bench_error, validation_problems
 from qnlab.clock import Clock
-from qnlab.sim_backends.world.config import WorldConfig
+from qnlab.sim_backends.world.config import DecoyLinkConfig
+from qnlab.sim_backends.world.decoy_link import DecoyLink
 from qnlab.sim_backends.world.world import World
 
-__all__ = ["World", "WorldConfig", "create"]
+__all__ = ["DecoyLink", "DecoyLinkConfig", "World", "create"]
+
+Maker = Callable[[Any, Clock, int], World]
+
+KINDS: dict[str, tuple[type[BaseModel], Maker]] = {
+    "decoy-link": (DecoyLinkConfig, DecoyLink),
+}
+DEFAULT_KIND = "decoy-link"
 
 
 def create(table: Mapping[str, object], *, clock: Clock, seed: int, where: str) -> World:
-    """A world of the settings in a bench's ``[world]`` table.
+    """A world of the settings in a bench's ``[world]`` table; its `kind` says which.
 
     Raises
     ------
     BenchError
         One line a problem, with file and key.
     """
+    settings = dict(table)
+    kind = settings.pop("kind", DEFAULT_KIND)
+    if not isinstance(kind, str) or kind not in KINDS:
+        known = ", ".join(repr(name) for name in KINDS)
+        raise bench_error(where, {"world.kind": f"should be one of {known}, got {kind!r}"})
+    config, make = KINDS[kind]
     try:
-        config = WorldConfig.model_validate(dict(table))
+        made = config.model_validate(settings)
     except ValidationError as error:
-        raise bench_error(where, validation_problems(error, WorldConfig, "world")) from None
-    return World(config, clock, seed)
+        raise bench_error(where, validation_problems(error, config, "world")) from None
+    return make(made, clock, seed)

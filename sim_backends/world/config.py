@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class WorldConfig(BaseModel):
+class DecoyLinkConfig(BaseModel):
     """A decoy-state BB84 link. Units are in the names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

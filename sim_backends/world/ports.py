@@ -19,6 +19,7 @@ from qnlab.sim_backends.world import kernels, optics
 from qnlab.tags import TagChunk
 
 if TYPE_CHECKING:
+    from qnlab.sim_backends.world.decoy_link import DecoyLink
     from qnlab.sim_backends.world.world import World
 
 PHOTON_ENERGY_M = 1.98644586e-25
@@ -54,7 +55,7 @@ class LaserPort:
 class IntensityPort:
     """Intensity modulator; `epochs` keeps which settings held from which pulse on."""
 
-    world: World
+    world: DecoyLink
     key: np.uint64
     extinction_db: float
     transmissions: tuple[float, ...] = (1.0,)
@@ -94,7 +95,7 @@ class IntensityPort:
 class StatePort:
     """Polarization-state modulator; epochs as for the intensity."""
 
-    world: World
+    world: DecoyLink
     key: np.uint64
     epochs: list[tuple[int, float]] = field(default_factory=lambda: [(0, 0.9)])
 
@@ -155,7 +156,7 @@ class AttenuatorPort:
 class PowerMeterPort:
     """Tap between the modulators and the attenuator."""
 
-    world: World
+    world: DecoyLink
 
     def power_w(self) -> float:
         """Mean power at the attenuator's input now, W."""
@@ -188,28 +189,6 @@ class RetarderPort:
         if self.kind == "squeezers":
             return optics.squeezers(self.settled, self.half_wave)
         return optics.paddles(self.settled)
-
-
-@dataclass
-class DetectorPort:
-    """One detector of the receiver."""
-
-    world: World
-    index: int
-    efficiency: float
-    dark_rate_hz: float
-    dead_time_s: float
-    recovery_s: float
-    afterpulse_probability: float
-    afterpulse_tau_s: float
-    jitter_fwhm_s: float
-    enabled: bool = False
-    latched: bool = False
-    avalanches: int = 0
-
-    @property
-    def live(self) -> bool:
-        return self.enabled and not self.latched
 
 
 @dataclass
@@ -260,13 +239,24 @@ class TaggerPort:
                 self.queues.remove(queue)
 
 
-Port = (
-    LaserPort
-    | IntensityPort
-    | StatePort
-    | AttenuatorPort
-    | PowerMeterPort
-    | RetarderPort
-    | DetectorPort
-    | TaggerPort
-)
+@dataclass
+class DetectorPort:
+    """One detector; its pulses go to `tagger`."""
+
+    world: World
+    tagger: TaggerPort
+    index: int
+    efficiency: float
+    dark_rate_hz: float
+    dead_time_s: float
+    recovery_s: float
+    afterpulse_probability: float
+    afterpulse_tau_s: float
+    jitter_fwhm_s: float
+    enabled: bool = False
+    latched: bool = False
+    avalanches: int = 0
+
+    @property
+    def live(self) -> bool:
+        return self.enabled and not self.latched

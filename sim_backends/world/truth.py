@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qnlab.sim_backends.world.world import World
+from qnlab.sim_backends.world.decoy_link import DecoyLink
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Truth:
     clock_ppm: float
 
 
-def truth(world: World) -> Truth:
+def truth(world: DecoyLink) -> Truth:
     """Read the ground truth off the world."""
     means = world.detected_means()
     gain = np.empty((len(means), 2))
@@ -46,5 +46,5 @@ def truth(world: World) -> Truth:
         gain,
         qber,
         world.delay_ps(),
-        (world._bob_rate - 1) * 1e6,
+        (world.station.rate - 1) * 1e6,
     )
