@@ -180,29 +180,34 @@ def match_groups(t: I64, begin: I64, end: I64, window: int, groups: I64) -> int:
         Number of groups.
     """
     channels = len(begin)
-    found = 0
+    one, found = np.uint64(1), 0
+    at, stop = begin.astype(np.uint64), end.astype(np.uint64)
+    for c in range(channels):
+        if at[c] == stop[c]:
+            return 0
+    newest = t[at[0]]
     while True:
-        for c in range(channels):
-            if begin[c] == end[c]:
-                return found
-        newest = t[begin[0]]
-        for c in range(1, channels):
-            newest = max(newest, t[begin[c]])
+        # Without branches: each channel goes one tag on if its own is too old for the newest.
         oldest = newest - window
-        fits = True
+        moved = np.uint64(0)
         for c in range(channels):
-            at, stop = begin[c], end[c]
-            if t[at] < oldest:
-                fits = False
-                at += 1
-                while at < stop and t[at] < oldest:
-                    at += 1
-                begin[c] = at
-        if fits:
+            late = np.uint64(t[at[c]] < oldest)
+            at[c] += late
+            moved += late
+            if at[c] == stop[c]:
+                begin[:] = at
+                return found
+            newest = max(newest, t[at[c]])
+        if moved == 0 and newest - window == oldest:
             for c in range(channels):
-                groups[found, c] = begin[c]
-                begin[c] += 1
+                groups[found, c] = at[c]
+                at[c] += one
             found += 1
+            begin[:] = at
+            for c in range(channels):
+                if at[c] == stop[c]:
+                    return found
+            newest = t[at[0]]
 
 
 def match_groups_reference(t: I64, begin: I64, end: I64, window: int, groups: I64) -> int:

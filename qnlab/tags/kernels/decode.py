@@ -42,16 +42,19 @@ def decode_hydra(records: U32, base: int, last: int, wrap: int, counted: bool, t
         T3 mode (sync count and start-stop time) instead of T2.
     """
     n = len(records)
-    ticks, dtime, ch = np.empty(n, np.int64), np.zeros(n, np.int64), np.empty(n, np.uint8)
+    ticks, ch = np.empty(n, np.int64), np.empty(n, np.uint8)
+    dtime = np.empty(n, np.int64) if t3 else np.zeros(n, np.int64)
     marker_ticks, marker_bits = np.empty(n, np.int64), np.empty(n, np.int64)
-    tags = markers = overflows = 0
+    tags, one = np.uint64(0), np.uint64(1)
+    markers = overflows = 0
     bad, reason = -1, WELL
-    mask = 0x3FF if t3 else 0x1FFFFFF
+    mask = np.uint32(0x3FF if t3 else 0x1FFFFFF)
+    lowest_special = np.uint32((1 << 31) | (0 if t3 else 1 << 25))
     for i in range(n):
-        r = np.int64(records[i])
-        time = r & mask
-        chan = (r >> 25) & 0x3F
-        if r >> 31:
+        r = records[i]
+        time = np.int64(r & mask)
+        if r >= lowest_special:
+            chan = np.int64((r >> np.uint32(25)) & np.uint32(0x3F))
             if chan == 0x3F:
                 base += wrap * (time if counted and time > 0 else 1)
                 overflows += 1
@@ -61,12 +64,8 @@ def decode_hydra(records: U32, base: int, last: int, wrap: int, counted: bool, t
                 marker_bits[markers] = chan
                 markers += 1
                 continue
-            if chan != 0 or t3:
-                bad, reason = i, UNKNOWN_RECORD
-                break
-            channel = SYNC
-        else:
-            channel = chan
+            bad, reason = i, UNKNOWN_RECORD
+            break
         now = base + time
         if now < last:
             bad, reason = i, TIME_GOES_BACK
@@ -74,9 +73,10 @@ def decode_hydra(records: U32, base: int, last: int, wrap: int, counted: bool, t
         last = now
         ticks[tags] = now
         if t3:
-            dtime[tags] = (r >> 10) & 0x7FFF
-        ch[tags] = channel
-        tags += 1
+            dtime[tags] = np.int64((r >> np.uint32(10)) & np.uint32(0x7FFF))
+        # The sync of T2 mode is special, of channel 0: SYNC is its special bit.
+        ch[tags] = r >> np.uint32(25)
+        tags += one
     return (
         ticks[:tags],
         dtime[:tags],
