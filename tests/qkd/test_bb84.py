@@ -1,6 +1,7 @@
 """The procedure ``bb84`` on its packaged bench: keys, theory, reasons, hygiene."""
 
 import json
+import math
 
 import pytest
 
@@ -94,6 +95,20 @@ def test_more_fibre_more_loss_less_key(good, tmp_path):
     ratio = longer["sifted_bits"] / outcome["sifted_bits"]
     assert ratio == pytest.approx(10**-0.2, rel=0.06)
     assert longer["secret_bits"] < outcome["secret_bits"]
+
+
+def test_dark_counts_in_the_gate_are_wrong_half_of_the_time(good, tmp_path):
+    _, outcome, folder, _ = good
+    dark_hz = 100_000.0
+    dark, _, _ = link(tmp_path, dark_rate_hz=dark_hz)
+    p = Bb84.Parameters(**read_documents(folder)[0][1]["parameters"])
+    transmittance = 10 ** (-(25 * 0.2 + p.receiver_loss_db) / 10) * 0.3
+    signal = p.signal_probability * -math.expm1(-p.mu_signal * transmittance)
+    decoy = (1 - p.signal_probability) * -math.expm1(-p.mu_decoy * transmittance)
+    in_gate = 4 * dark_hz * p.gate_ps * 1e-12
+    share = in_gate / (in_gate + signal + decoy)
+    assert dark["qber"]["key"] - outcome["qber"]["key"] == pytest.approx(share / 2, abs=0.003)
+    assert dark["secret_bits"] < outcome["secret_bits"]
 
 
 def test_intercept_resend_raises_the_qber_by_a_quarter_of_its_share(good, tmp_path):
