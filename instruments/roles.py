@@ -6,14 +6,18 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from qnlab.instruments.base import Instrument
+from qnlab.instruments.flyer import TagFlyer
 from qnlab.tags import TagChunk
 from qnlab.values import Limits, Reading
+
+if TYPE_CHECKING:
+    from qnlab.runs import Run
 
 Indices = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint8]
@@ -93,6 +97,10 @@ class TimeTagger(Instrument):
     @abstractmethod
     def open_stream(self, channels: Sequence[int] | None = None) -> TagStream:
         """Start streaming the enabled channels, or those of `channels` among them."""
+
+    def flyer(self, run: Run, duration_s: float) -> TagFlyer:
+        """This tagger as one that records into `run` by itself, for `duration_s`."""
+        return TagFlyer(self, run, duration_s)
 
 
 # --- detectors --------------------------------------------------------------------------------

@@ -6,18 +6,12 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import ClassVar
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from qnlab.bench import Bench
-from qnlab.errors import Timeout
-from qnlab.instruments.roles import LaserSource, SinglePhotonDetector, TagStream, TimeTagger
+from qnlab.instruments.roles import LaserSource, SinglePhotonDetector, TimeTagger
+from qnlab.instruments.taking import Take
 from qnlab.runs import Run
-from qnlab.runs.recorder import TagRecorder
-from qnlab.tags.cut import cut
-
-_SLICE_S = 0.2
-_PATIENCE_S = 10.0
 
 
 class RecordParameters(BaseModel):
@@ -67,7 +61,7 @@ class Record:
         with ExitStack() as stack:
             recorders = [run.recorder(tagger.name) for tagger in taggers]
             takes = [
-                _Take(
+                Take(
                     tagger.name,
                     stack.enter_context(tagger.open_stream(_chosen(bench, tagger, parameters))),
                     recorder,
@@ -77,63 +71,12 @@ class Record:
             ]
             try:
                 while (take := min(takes, key=lambda take: take.recorded_ps)).left:
-                    take.step(run)
+                    take.step(run.checkpoint)
                     done = min(take.recorded_ps for take in takes)
                     run.checkpoint(done / duration_ps, "recording")
             finally:
                 run.result({"streams": [take.figures() for take in takes]})
         return run.outcome
-
-
-class _Take:
-    """One stream on its way into the run."""
-
-    def __init__(
-        self, name: str, stream: TagStream, recorder: TagRecorder, duration_ps: int
-    ) -> None:
-        self._name = name
-        self._stream = stream
-        self._recorder = recorder
-        self._duration_ps = duration_ps
-        self._gaps = self._missed = 0
-        self.counts = np.zeros(256, np.int64)
-        self.recorded_ps = 0
-
-    @property
-    def left(self) -> bool:
-        """Whether more is to be recorded."""
-        return self.recorded_ps < self._duration_ps
-
-    def step(self, run: Run) -> None:
-        """Record the next chunk, or what of it lies within the duration."""
-        waited = 0.0
-        while True:
-            try:
-                chunk = self._stream.read(_SLICE_S)
-                break
-            except Timeout:
-                waited += _SLICE_S
-                if waited >= _PATIENCE_S:
-                    raise
-                run.checkpoint()
-        part = cut(chunk, chunk.t_begin, chunk.t_begin + self._duration_ps - self.recorded_ps)
-        self._recorder.write(part)
-        self.recorded_ps += part.t_end - part.t_begin
-        self.counts += np.bincount(part.ch, minlength=256)
-        self._gaps += len(part.gaps)
-        self._missed += sum(sum(gap.missed.values()) for gap in part.gaps)
-
-    def figures(self) -> dict[str, object]:
-        """What was recorded, for the run's result."""
-        tags = int(self.counts.sum())
-        return {
-            "stream": self._name,
-            "duration_s": self.recorded_ps / 1e12,
-            "tags": tags,
-            "channels": {str(n): int(self.counts[n]) for n in np.flatnonzero(self.counts)},
-            "gaps": self._gaps,
-            "missed": self._missed,
-        }
 
 
 def _taggers(bench: Bench) -> list[TimeTagger]:

@@ -1,17 +1,22 @@
 """Instruments have bluesky's shapes: its RunEngine drives them, its schema accepts them."""
 
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import pytest
 from event_model import DocumentNames, schema_validators
 
 from qnlab.bench import load_bench, open_bench
-from qnlab.errors import NotSupported, OutOfRange
+from qnlab.errors import Busy, NotSupported, OutOfRange, QnlabError
 from qnlab.instruments.status import Status
+from qnlab.runs import read_tags
+from qnlab.runs.verification import verify
 
 protocols = pytest.importorskip("bluesky.protocols")
 plans = pytest.importorskip("bluesky.plans")
+preprocessors = pytest.importorskip("bluesky.preprocessors")
 run_engine = pytest.importorskip("bluesky.run_engine")
+stubs = pytest.importorskip("bluesky.plan_stubs")
 
 
 @pytest.fixture
@@ -98,6 +103,65 @@ def test_a_refused_value_fails_the_run_with_our_error(bench, engine) -> None:
     assert isinstance(caught.value.__cause__, OutOfRange)
     assert axis.position == 100.0
     assert documents[-1][1]["exit_status"] == "fail"
+
+
+def test_a_tagger_flies_while_the_plan_turns_a_knob(bench, engine, tmp_path: Path) -> None:
+    run_plan, documents = engine
+    tagger, attenuator = bench.instruments["tagger"], bench.instruments["attenuator"]
+    bench.instruments["laser"].enable()
+    bench.instruments["det_h"].enable()
+    attenuator.apply({"shutter_closed": False, "attenuation_db": 70.0})
+    with bench.run("fly") as run:
+        flyer = tagger.flyer(run, 0.3)
+        for shape in ("Flyable", "Collectable", "WritesStreamAssets", "Stoppable"):
+            assert isinstance(flyer, getattr(protocols, shape)), shape
+
+        @preprocessors.run_decorator()
+        def plan():
+            yield from stubs.declare_stream(flyer, name="tags", collect=True)
+            yield from stubs.kickoff(flyer, wait=True)
+            yield from stubs.mv(attenuator.axis("attenuation_db"), 75.0)
+            yield from stubs.complete(flyer, wait=True)
+            yield from stubs.collect(flyer, name="tags")
+
+        run_plan(plan())
+    for name, document in documents:
+        schema_validators[DocumentNames[name]].validate(document)
+    resources = [d for name, d in documents if name == "stream_resource"]
+    data = [d for name, d in documents if name == "stream_datum"]
+    assert len(resources) == len(data) == 1
+    assert Path(unquote(urlparse(resources[0]["uri"]).path)).is_file()
+    chunks = list(read_tags(run.folder, "tagger"))
+    assert data[0]["indices"] == {"start": 0, "stop": len(chunks)}
+    assert chunks[-1].t_end - chunks[0].t_begin == 300_000_000_000
+    assert sum(len(chunk) for chunk in chunks) == resources[0]["parameters"]["rows"] > 0
+    assert verify(run.folder).state == "whole"
+
+
+def test_a_flight_that_cannot_begin_says_why(bench, monkeypatch) -> None:
+    tagger = bench.instruments["tagger"]
+
+    def occupied() -> None:
+        raise Busy("tagger", "another client streams")
+
+    with bench.run("fly") as run:
+        flyer = tagger.flyer(run, 1.0)
+        with pytest.raises(QnlabError, match="before kickoff"):
+            flyer.complete()
+        monkeypatch.setattr(tagger, "open_stream", occupied)
+        with pytest.raises(Busy, match="another client streams"):
+            flyer.kickoff().wait(5)
+
+
+def test_a_stopped_flight_keeps_what_it_has(bench) -> None:
+    with bench.run("fly") as run:
+        flyer = bench.instruments["tagger"].flyer(run, 1e6)
+        flyer.kickoff().wait(5)
+        flyer.stop()
+        figures = flyer.complete().wait(30)
+        assert figures["duration_s"] * 1e12 == sum(
+            chunk.t_end - chunk.t_begin for chunk in read_tags(run.folder, "tagger")
+        )
 
 
 def test_a_triggered_measurement_is_read_once(bench) -> None:
