@@ -1,0 +1,1 @@
+"""Benchmarks of qnlab against stated goals and against other people's software."""
