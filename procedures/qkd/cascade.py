@@ -2,10 +2,12 @@
 
 Block sizes follow Martinez-Mateo et al., "Demystifying the information reconciliation protocol
 Cascade", Quantum Inf. Comput. 15, 453 (2015), section 4: powers of two, so that the parities of
-sub-blocks learnt in earlier searches are used again.
+sub-blocks learnt in earlier searches are used again. After three passes, parities of random halves
+of each frame show whether errors are left.
 
-Preset ``lan`` searches in one pass at a time, which leaks least; ``wan`` searches in all passes at
-once, which takes fewer round trips.
+All frames are in flight at once. Preset ``lan`` searches a frame in one pass at a time, which leaks
+least; ``wan`` begins with smaller blocks and searches the passes of a frame together, which takes a
+tenth of the round trips.
 """
 
 from __future__ import annotations
@@ -21,39 +23,61 @@ from qnlab.procedures.qkd.messages import MessageError
 
 Bits = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
+Questions = npt.NDArray[np.uint32]
 Preset = Literal["lan", "wan"]
 
-PASSES = 14
+PASSES = kernels.SHUFFLED + 14
 SEED_BYTES = 32
-_HEAD = 5
+_HEAD = 4
 _SMALLEST_LOG2 = 10
-_LARGEST_LOG2 = int(math.log2(kernels.FRAME_BITS))
 
 
-def block_sizes(qber_estimate: float) -> list[int]:
+def block_sizes(qber_estimate: float, preset: str) -> list[int]:
     """log2 of the block size of each pass, for an expected error rate."""
     alpha = -math.log2(min(max(qber_estimate, 1e-4), 0.25)) - 0.5
+    halves = [kernels.FRAME_LOG2 - 1] * (PASSES - kernels.SHUFFLED)
+    if preset == "wan":
+        first = max(math.floor(alpha), 2)
+        return [first, min(first + 3, 12), 12, *halves]
     first = math.ceil(alpha)
-    rest = [_LARGEST_LOG2 - 1] * (PASSES - 3)
-    return [first, math.ceil((alpha + 12) / 2), 12, *rest]
+    return [first, min(first + (3 if qber_estimate < 0.04 else 4), 14), 14, *halves]
 
 
-def _seed_words(seed: bytes) -> npt.NDArray[np.uint64]:
-    if len(seed) != SEED_BYTES:
-        raise MessageError(f"the permutation seed takes {SEED_BYTES} bytes, got {len(seed)}")
-    return np.frombuffer(seed, dtype="<u8").astype(np.uint64)
+class _Frames:
+    """A key cut into frames of packed bits, ever smaller ones at its end."""
 
+    def __init__(self, bits: Bits, qber_estimate: float, seed: bytes, preset: str) -> None:
+        if preset not in ("lan", "wan"):
+            raise MessageError(f"unknown preset {preset!r}; lan or wan")
+        if len(seed) != SEED_BYTES:
+            raise MessageError(f"the permutation seed takes {SEED_BYTES} bytes, got {len(seed)}")
+        self.bits = len(bits)
+        self.blocks = np.array(block_sizes(qber_estimate, preset), dtype=np.int64)
+        sizes, positions = [], 0
+        while positions < len(bits):
+            left = len(bits) - positions
+            sizes.append(min(max(left.bit_length() - 1, _SMALLEST_LOG2), kernels.FRAME_LOG2))
+            positions += 1 << sizes[-1]
+        if len(sizes) > kernels.MOST_FRAMES:
+            raise MessageError(
+                f"a key of {len(bits)} bits is too long for one reconciliation; at most "
+                f"{kernels.MOST_FRAMES << kernels.FRAME_LOG2}"
+            )
+        self.sizes = np.array(sizes, dtype=np.int64)
+        self.keys = np.empty((PASSES, len(sizes)), dtype=np.uint64)
+        kernels.frame_keys(np.frombuffer(seed, dtype="<u8").astype(np.uint64), self.keys)
+        lengths = np.left_shift(1, self.sizes - 6)
+        self.starts = np.cumsum(lengths) - lengths
+        self.words = np.zeros((kernels.SHUFFLED, positions // 64), dtype=np.uint64)
+        packed = np.packbits(bits, bitorder="little")
+        self.words[0].view(np.uint8)[: len(packed)] = packed
+        self.begun = np.zeros(len(sizes), dtype=np.uint8)
 
-def _frames(bits: int) -> tuple[Ints, Ints]:
-    """First bit and log2 of the positions of each frame: ever smaller ones at the end."""
-    starts, sizes, start = [], [], 0
-    while start < bits:
-        left = bits - start
-        size = min(max(left.bit_length() - 1, _SMALLEST_LOG2), _LARGEST_LOG2)
-        starts.append(start)
-        sizes.append(size)
-        start += 1 << size
-    return np.array(starts, dtype=np.int64), np.array(sizes, dtype=np.int64)
+    def disclosed_by(self, starts: Questions, asked: Questions) -> int:
+        """Parities that the answer to these questions will hold."""
+        begun = kernels.tops_told(self.sizes, self.blocks, starts) if len(starts) else 0
+        return begun + len(asked)
 
 
 class CascadeAlice:
@@ -72,13 +96,7 @@ class CascadeAlice:
     """
 
     def __init__(self, bits: Bits, *, qber_estimate: float, seed: bytes, preset: str) -> None:
-        if preset not in ("lan", "wan"):
-            raise MessageError(f"unknown preset {preset!r}; lan or wan")
-        self._bits = bits
-        self._seed = _seed_words(seed)
-        self._starts, self._sizes = _frames(len(bits))
-        self._blocks = block_sizes(qber_estimate)
-        self._trees: list[Bits] = []
+        self._frames = _Frames(bits, qber_estimate, seed, preset)
         self.leaked_bits = 0
 
     def answer(self, questions: bytes) -> bytes:
@@ -89,46 +107,21 @@ class CascadeAlice:
         MessageError
             The batch is malformed, or asks for a node outside the blocks of its pass.
         """
-        parts, position = [], 0
-        while position < len(questions):
-            if len(questions) - position < _HEAD:
-                raise MessageError("parity questions end in the middle of a head")
-            number = questions[position]
-            count = int.from_bytes(questions[position + 1 : position + _HEAD], "little")
-            position += _HEAD
-            end = position + 4 * count
-            if number == len(self._trees) and number < PASSES and count == 0:
-                parts.append(self._start(number))
-            elif number >= len(self._trees) or end > len(questions):
-                raise MessageError(
-                    f"parity questions of pass {number} with {count} nodes do not fit"
-                )
-            else:
-                parts.append(self._read(number, questions[position:end]))
-            position = end
-        parities = np.concatenate(parts) if parts else np.empty(0, dtype=np.uint8)
-        self.leaked_bits += len(parities)
-        return np.packbits(parities).tobytes()
-
-    def _read(self, number: int, questions: bytes) -> Bits:
-        nodes = np.frombuffer(questions, dtype="<u4")
-        out = np.empty(len(nodes), dtype=np.uint8)
-        if not kernels.read(self._trees[number], nodes, self._sizes, self._blocks[number], out):
+        if len(questions) < _HEAD or len(questions) % 4:
+            raise MessageError(f"parity questions of {len(questions)} bytes have no whole number")
+        numbers = np.frombuffer(questions, dtype="<u4")
+        if numbers[0] >= len(numbers):
+            raise MessageError(f"parity questions announce {numbers[0]} passes to begin, but end")
+        starts, asked = numbers[1 : 1 + int(numbers[0])], numbers[1 + int(numbers[0]) :]
+        f = self._frames
+        out = np.empty(f.disclosed_by(starts, asked), dtype=np.uint8)
+        told = kernels.answer(
+            f.words, f.starts, f.sizes, f.keys, f.blocks, f.begun, starts, asked, out
+        )
+        if told != len(out):
             raise MessageError("parity question outside the blocks of its pass")
-        return out
-
-    def _start(self, number: int) -> Bits:
-        tree = np.zeros(len(self._sizes) * kernels.STRIDE, dtype=np.uint8)
-        kernels.build(self._bits, self._starts, self._sizes, self._seed, number, tree)
-        self._trees.append(tree)
-        tops: Bits = tree[_tops(self._sizes, self._blocks[number])]
-        return tops
-
-
-def _tops(sizes: Ints, block_log2: int) -> Ints:
-    out = np.empty(int(np.sum(1 << np.maximum(sizes - block_log2, 1))), dtype=np.int64)
-    kernels.tops(sizes, block_log2, out)
-    return out
+        self.leaked_bits += told
+        return np.packbits(out).tobytes()
 
 
 class CascadeBob:
@@ -147,69 +140,37 @@ class CascadeBob:
     """
 
     def __init__(self, bits: Bits, *, qber_estimate: float, seed: bytes, preset: str) -> None:
-        if preset not in ("lan", "wan"):
-            raise MessageError(f"unknown preset {preset!r}; lan or wan")
-        self._bits = bits.copy()
-        self._seed = _seed_words(seed)
-        self._starts, self._sizes = _frames(len(bits))
-        self._blocks = np.array(block_sizes(qber_estimate), dtype=np.int64)
+        self._frames = _Frames(bits, qber_estimate, seed, preset)
         self._all_passes = preset == "wan"
-        nodes = len(self._sizes) * kernels.STRIDE
-        self._trees = np.zeros((PASSES, nodes), dtype=np.uint8)
-        self._alices = np.full((PASSES, nodes), kernels.UNKNOWN, dtype=np.uint8)
-        self._listed = np.zeros((PASSES, nodes), dtype=np.uint8)
-        self._queues = np.empty((PASSES, nodes // 2), dtype=np.int64)
-        self._counts = np.zeros(PASSES, dtype=np.int64)
-        self._started = 0
-        self._asked: list[tuple[int, Ints]] = []
-        self._asked_tops = False
+        frames = len(self._frames.sizes)
+        positions = 64 * self._frames.words.shape[1]
+        self._state = np.zeros((PASSES, frames * kernels.STRIDE), dtype=np.uint8)
+        self._queue = np.empty(PASSES * positions // 2 + 1, dtype=np.int64)
+        self._count = 0
+        self._lowest = np.empty(frames, dtype=np.int64)
+        self._asked_starts = np.empty(PASSES * frames, dtype=np.uint32)
+        self._asked = np.empty(len(self._queue), dtype=np.uint32)
+        self._starts = self._questions = np.empty(0, dtype=np.uint32)
+        self.asked_bits = 0
         self.leaked_bits = 0
         self.round_trips = 0
         self.corrected_errors = 0
 
     def next_questions(self) -> bytes | None:
         """The next batch of questions, or None when the key is corrected."""
-        if self._asked:
+        if self.asked_bits:
             raise MessageError("the last questions have not been answered yet")
-        parts = []
-        for number in range(self._started):
-            nodes = self._odd_blocks(number)
-            if len(nodes):
-                self._asked.append((number, nodes))
-                parts.append(_question(number, nodes))
-                if not self._all_passes:
-                    break
-        if not parts:
-            if self._started == PASSES or not len(self._bits):
-                return None
-            number = self._started
-            kernels.build(
-                self._bits, self._starts, self._sizes, self._seed, number, self._trees[number]
-            )
-            self._asked.append((number, _tops(self._sizes, int(self._blocks[number]))))
-            self._asked_tops = True
-            self._started += 1
-            parts.append(_question(number, np.empty(0, dtype=np.int64)))
-        return b"".join(parts)
-
-    @property
-    def asked_bits(self) -> int:
-        """Parities that the questions asked now will disclose."""
-        return sum(len(nodes) for _, nodes in self._asked)
-
-    def _odd_blocks(self, number: int) -> Ints:
-        count = int(self._counts[number])
-        out = np.empty(count, dtype=np.int64)
-        n = kernels.ask(
-            self._trees[number],
-            self._alices[number],
-            self._listed[number],
-            self._queues[number],
-            count,
-            out,
-        )
-        self._counts[number] = 0
-        return out[:n]
+        f = self._frames
+        self._count, starts, questions = kernels.plan(
+            self._state, self._queue, self._count, self._lowest, self._all_passes, f.begun,
+            PASSES, self._asked_starts, self._asked,
+        )  # fmt: skip
+        self._starts, self._questions = self._asked_starts[:starts], self._asked[:questions]
+        self.asked_bits = f.disclosed_by(self._starts, self._questions)
+        if not self.asked_bits:
+            return None
+        head = starts.to_bytes(_HEAD, "little")
+        return head + self._starts.astype("<u4").tobytes() + self._questions.astype("<u4").tobytes()
 
     def take(self, answers: bytes) -> None:
         """Take in Alice's parities.
@@ -219,49 +180,20 @@ class CascadeBob:
         MessageError
             Not as many parities as questions.
         """
-        total = self.asked_bits
-        if not self._asked or len(answers) != (total + 7) // 8:
+        total, f = self.asked_bits, self._frames
+        if not total or len(answers) != (total + 7) // 8:
             raise MessageError(f"{total} parities were asked for, got {len(answers)} bytes")
         parities = np.unpackbits(np.frombuffer(answers, dtype=np.uint8), count=total)
         self.leaked_bits += total
         self.round_trips += 1
-        position = 0
-        for number, nodes in self._asked:
-            part = parities[position : position + len(nodes)]
-            position += len(nodes)
-            if self._asked_tops:
-                self._counts[number] = kernels.learn_tops(
-                    self._trees[number],
-                    self._alices[number],
-                    self._listed[number],
-                    self._queues[number],
-                    nodes,
-                    part,
-                )
-            else:
-                self.corrected_errors += kernels.learn(
-                    number,
-                    nodes,
-                    part,
-                    self._bits,
-                    self._starts,
-                    self._sizes,
-                    self._seed,
-                    self._trees,
-                    self._alices,
-                    self._listed,
-                    self._queues,
-                    self._counts,
-                    self._started,
-                    self._blocks,
-                )
-        self._asked = []
-        self._asked_tops = False
+        self.asked_bits = 0
+        self._count, corrected = kernels.learn(
+            self._starts, self._questions, parities, f.words, f.starts, f.sizes, f.keys, f.blocks,
+            f.begun, self._state, self._queue, self._count,
+        )  # fmt: skip
+        self.corrected_errors += corrected
 
     def corrected(self) -> Bits:
         """The key as corrected so far, shape (n,)."""
-        return self._bits
-
-
-def _question(number: int, nodes: Ints) -> bytes:
-    return bytes([number]) + len(nodes).to_bytes(4, "little") + nodes.astype("<u4").tobytes()
+        plain = self._frames.words[0].view(np.uint8)
+        return np.unpackbits(plain, count=self._frames.bits, bitorder="little")
