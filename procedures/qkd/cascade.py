@@ -169,7 +169,7 @@ class CascadeBob:
         self.asked_bits = f.disclosed_by(self._starts, self._questions)
         if not self.asked_bits:
             return None
-        head = starts.to_bytes(_HEAD, "little")
+        head = int(starts).to_bytes(_HEAD, "little")
         return head + self._starts.astype("<u4").tobytes() + self._questions.astype("<u4").tobytes()
 
     def take(self, answers: bytes) -> None:

@@ -93,7 +93,7 @@ def _shuffled_row(row: int, column: int, key: np.uint64, rows: int) -> int:
     inverse = a
     for _ in range(3):  # three correct bits become 24
         inverse = inverse * (np.uint64(2) - a * inverse)
-    return np.int64((inverse * (np.uint64(row) - b)) & np.uint64(rows - 1))
+    return int(np.int64((inverse * (np.uint64(row) - b)) & np.uint64(rows - 1)))
 
 
 @_jit
@@ -146,7 +146,7 @@ def parity(words: Words, start: int, size: int, number: int, key: np.uint64, nod
     if length < 6:
         ones = (np.uint64(1) << np.uint64(1 << length)) - np.uint64(1)
         total = (total >> np.uint64(begin & 63)) & ones
-    return np.int64(_ones(total) & np.uint64(1))
+    return int(np.int64(_ones(total) & np.uint64(1)))
 
 
 @_jit
@@ -403,7 +403,7 @@ def bit_of(position: int, number: int, size: int, key: np.uint64) -> int:
         row, column = position >> 6, position & 63
         a, b = _affine(key, column)
         mask = np.uint64((1 << (size - 6)) - 1)
-        return (np.int64((a * np.uint64(row) + b) & mask) << 6) | column
+        return (int((a * np.uint64(row) + b) & mask) << 6) | column
     half = 1 << (size - 1)
     second = position >= half
     place = 2 * (position - half if second else position)

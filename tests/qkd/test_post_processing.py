@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qnlab.procedures.qkd import amplification as pa
+from qnlab.procedures.qkd import carryless
 from qnlab.procedures.qkd.authentication import (
     AuthenticationFailed,
     Transcript,
@@ -25,11 +26,25 @@ def direct_toeplitz(key, seed, length):
 
 @given(st.data())
 @settings(deadline=None, max_examples=60)
-def test_p22_fft_equals_direct_gf2(data):
+def test_p22_both_ways_equal_direct_gf2(data):
     n = data.draw(st.integers(1, 300))
     length = data.draw(st.integers(1, n))
     key, seed = random_bits(n), pa.amplification_seed(n, length)
-    assert (pa.toeplitz_hash(key, seed, length) == direct_toeplitz(key, seed, length)).all()
+    d = np.unpackbits(np.frombuffer(seed, dtype=np.uint8), count=n + length - 1)
+    expected = direct_toeplitz(key, seed, length)
+    assert (pa.fourier_hash(key, d, length) == expected).all()
+    if carryless.available():
+        assert (pa.carryless_hash(key, d, length) == expected).all()
+    assert (pa.toeplitz_hash(key, seed, length) == expected).all()
+
+
+@pytest.mark.skipif(not carryless.available(), reason="no carry-less multiplication here")
+@given(n=st.integers(1, 60_000), share=st.floats(0, 1))
+@settings(deadline=None, max_examples=40)
+def test_p22_carryless_multiplication_equals_the_fft(n, share):
+    length = max(round(share * n), 1)
+    key, d = random_bits(n), random_bits(n + length - 1)
+    assert (pa.carryless_hash(key, d, length) == pa.fourier_hash(key, d, length)).all()
 
 
 def test_rows_at_a_million_bits_are_exact():
