@@ -345,7 +345,9 @@ def clock(options: argparse.Namespace) -> Iterator[Result]:
 def simulator(options: argparse.Namespace) -> Iterator[Result]:
     """The detector stage of the simulated world: avalanches, then tags."""
     from qnlab.sim_backends.world import kernels as world
+    from qnlab.sim_backends.world.gaussian import gaussian
 
+    state = np.array([3], np.uint64)
     rng = np.random.default_rng(3)
     tags = options.tags // 4
     gaps = rng.exponential(250_000.0, tags)
@@ -367,10 +369,14 @@ def simulator(options: argparse.Namespace) -> Iterator[Result]:
             rng,
             out,
         )
-        jitter = rng.normal(0.0, 50.0, number)
+        spread = np.empty(number)
+        gaussian(state, spread)
         packed = np.empty(number, np.int64)
         nothing = np.empty(0, np.int64)
-        world.tag(out[:number], 0, 1.0, 0.0, np.zeros(4), jitter, 0.0, 1.0, nothing, packed)
+        world.tag(
+            out[:number], 0, 1.0, 0.0, np.zeros(4), np.full(4, 50.0), spread, 0.0, 1.0,
+            nothing, packed,
+        )  # fmt: skip
         return int(number)
 
     seconds = in_turn({"plain": lambda: run(0.0), "afterpulses": lambda: run(0.03)})

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from qnlab.clock import Clock
 from qnlab.sim_backends.world import kernels, optics
 from qnlab.sim_backends.world.config import DecoyLinkConfig
+from qnlab.sim_backends.world.gaussian import gaussian
 from qnlab.sim_backends.world.ports import (
     AttenuatorPort,
     DetectorPort,
@@ -49,7 +50,7 @@ class DecoyLink(World):
         lanes = range(2)
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="world")
         self._click_draws = [np.array([self.key(f"clicks {i}")]) for i in lanes]
-        self._width_draws = [self.stream(f"pulse widths {i}") for i in lanes]
+        self._width_draws = [np.array([self.key(f"pulse widths {i}")]) for i in lanes]
         self.fibre = optics.random_rotation(self.stream("fibre at rest"))
         self._eve_key = self.key("eve")
         self.laser = LaserPort(self)
@@ -207,7 +208,9 @@ class DecoyLink(World):
         )
         if n < 0:
             raise RuntimeError(f"more than {room} clicks drawn where {expected:.0f} were expected")
+        spread = np.empty(n)
+        gaussian(self._width_draws[lane], spread)
         width = self.config.pulse_fwhm_ps / 2.3548
-        time = pulses[:n] * period + (delay + self._width_draws[lane].normal(0.0, width, n))
-        packed: npt.NDArray[np.int64] = np.rint(time).astype(np.int64) * 4 + detectors[:n]
+        packed = np.empty(n, dtype=np.int64)
+        kernels.emit(pulses[:n], detectors[:n], period, delay, width, spread, packed)
         return packed

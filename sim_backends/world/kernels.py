@@ -16,13 +16,21 @@ PENDING = 16
 _jit = numba.njit(cache=True, nogil=True)
 
 
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
 @_jit
-def uniform(key: np.uint64, counter: np.int64) -> float:
-    """A number in [0, 1) that depends on key and counter alone (splitmix64)."""
-    x = key + np.uint64(counter) * np.uint64(0x9E3779B97F4A7C15)
+def scrambled(x: np.uint64) -> np.uint64:
+    """64 random bits out of a counter that goes in steps of `GOLDEN` (splitmix64)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x = x ^ (x >> np.uint64(31))
+    return x ^ (x >> np.uint64(31))
+
+
+@_jit
+def uniform(key: np.uint64, counter: np.int64) -> float:
+    """A number in [0, 1) that depends on key and counter alone."""
+    x = scrambled(key + np.uint64(counter) * GOLDEN)
     return np.float64(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
@@ -53,9 +61,6 @@ def states(pulses: Int64s, key: np.uint64, key_basis: float, out: Bytes) -> None
     """State codes of `pulses`."""
     for i in range(len(pulses)):
         out[i] = state_of(uniform(key, pulses[i]), key_basis)
-
-
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 @_jit
@@ -130,6 +135,22 @@ def clicks(
 
 
 @_jit
+def emit(
+    pulses: Int64s,
+    detectors: Bytes,
+    period: float,
+    delay: float,
+    width: float,
+    spread: Floats,
+    out: Int64s,
+) -> None:
+    """Photons of `pulses` as ``time_ps * 4 + detector``, in pulses of rms `width`."""
+    for i in range(len(pulses)):
+        time = np.rint(pulses[i] * period + (delay + width * spread[i]))
+        out[i] = (np.int64(time) << 2) | detectors[i]
+
+
+@_jit
 def avalanche(
     events: Int64s,
     live: Bytes,
@@ -192,6 +213,7 @@ def tag(
     offset: float,
     lag: Floats,
     jitter: Floats,
+    spread: Floats,
     phase: float,
     resolution: float,
     carried: Int64s,
@@ -205,8 +227,10 @@ def tag(
         ``time_ps * 4 + detector``, sorted.
     start, rate, offset : int, float, float
         The tagger reads ``(time - start) * rate + offset`` ps.
-    lag, jitter : ndarray of float, shapes (4,) and (n,)
-        Delay of each detector and jitter of each tag, ps.
+    lag, jitter : ndarray of float, shape (4,)
+        Delay and rms jitter of each detector, ps.
+    spread : ndarray of float, shape (n,)
+        Jitter of each tag, of deviation 1.
     phase, resolution : float
         Steps of the tagger and where they lie, ps.
     carried : ndarray of int64, shape (m,)
@@ -217,7 +241,7 @@ def tag(
     out[:m] = carried
     for i in range(len(fired)):
         d = fired[i] & 3
-        time = np.float64((fired[i] >> 2) - start) * rate + offset + lag[d] + jitter[i]
+        time = np.float64((fired[i] >> 2) - start) * rate + offset + lag[d] + jitter[d] * spread[i]
         step = np.rint((time + phase) / resolution)
         packed = (np.int64(np.rint(step * resolution)) << 2) | d
         k = m + i

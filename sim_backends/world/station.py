@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qnlab.sim_backends.world import kernels
+from qnlab.sim_backends.world.gaussian import gaussian
 from qnlab.sim_backends.world.ports import DetectorPort, TaggerPort
 from qnlab.sim_backends.world.world import World
 from qnlab.tags import Gap, TagChunk
@@ -59,6 +60,7 @@ class Station:
         self._draws = world.stream(prefix + "draws")
         self._oscillator = world.stream(prefix + "tagger clock")
         self._detector_draws = world.stream(prefix + "detectors")
+        self._jitter_draws = np.array([world.key(prefix + "jitter")])
         self._time_ps = offset_ps
         self._carried = np.empty(0, dtype=np.int64)
         self._delivered_ps = round(self._time_ps)
@@ -130,7 +132,8 @@ class Station:
             fired = fired[np.array(seen)[fired & 3]]
         jitter = [math.hypot(d.jitter_fwhm_s * 1e12 / 2.3548, tagger.jitter_rms_ps)
                   for d in self.detectors]  # fmt: skip
-        wide = jitter[0] if len(set(jitter)) == 1 else np.array(jitter)[fired & 3]
+        spread = np.empty(len(fired))
+        gaussian(self._jitter_draws, spread)
         packed = np.empty(len(self._carried) + len(fired), dtype=np.int64)
         kernels.tag(
             fired,
@@ -138,7 +141,8 @@ class Station:
             self.rate,
             begin_ps - self._delivered_ps,
             np.array(tagger.lag_ps()),
-            self._detector_draws.normal(0.0, wide, len(fired)),
+            np.array(jitter),
+            spread,
             self._delivered_ps % tagger.resolution_ps,
             tagger.resolution_ps,
             self._carried,
