@@ -250,8 +250,8 @@ def _file_to_g2(path: Path, tags: int) -> Iterator[Result]:
     runs: dict[str, Callable[[], object]] = {"qnlab": correlated}
     if trattoria is not None:
         parameters = trattoria.core.G2Parameters(
-            channel_1=channels[0],
-            channel_2=channels[1],
+            channel_1=channels[0] + 1,
+            channel_2=channels[1] + 1,
             correlation_window=50e-9,
             resolution=100e-12,
             record_ranges=None,

@@ -51,6 +51,15 @@ def test_insertion(stream, delay, dropped):
         np.testing.assert_array_equal(own[array][:n], reference[array][:n])
 
 
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 3)), max_size=6), st.booleans())
+@quick
+def test_whether_in_order(pairs, ordered):
+    pairs = sorted(pairs) if ordered else pairs
+    t, ch = np.array(pairs, np.int64).reshape(-1, 2).T
+    (own, _), (reference, _) = both("in_order", t.copy(), ch.astype(np.uint8))
+    assert own == reference == (pairs == sorted(pairs))
+
+
 def test_insertion_gives_up_on_what_is_far_from_sorted():
     t, ch = np.arange(1000)[::-1].copy(), np.ones(1000, np.uint8)
     out = np.empty(1000, np.int64), np.empty(1000, np.uint8)

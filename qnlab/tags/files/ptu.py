@@ -125,19 +125,19 @@ class PtuFile:
                     ch=ch,
                     markers=tuple(
                         Marker(int(at), "marker", str(int(code)))
-                        for at, code in zip(
-                            self._ps(marks, np.zeros_like(marks)), bits, strict=True
-                        )
+                        for at, code in zip(self._ps(marks), bits, strict=True)
                     ),
                     records=wanted,
                     overflows=int(overflows),
-                    watermark=int(self._ps(np.array([last]), np.array([0]))[0]),
+                    watermark=int(self._ps(np.array([last]))[0]),
                 )
 
     def _ps(
-        self, ticks: npt.NDArray[np.int64], dtime: npt.NDArray[np.int64]
+        self, ticks: npt.NDArray[np.int64], dtime: npt.NDArray[np.int64] | None = None
     ) -> npt.NDArray[np.int64]:
+        if dtime is not None and self._layout.t3:
+            return np.rint(ticks * self._tick_ps + dtime * self._step_ps).astype(np.int64)
         whole = round(self._tick_ps)
         if abs(whole - self._tick_ps) < 1e-6 * self._tick_ps and not self._layout.t3:
-            return ticks * whole
-        return np.rint(ticks * self._tick_ps + dtime * self._step_ps).astype(np.int64)
+            return ticks if whole == 1 else ticks * whole
+        return np.rint(ticks * self._tick_ps).astype(np.int64)

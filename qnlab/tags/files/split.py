@@ -32,7 +32,9 @@ def split(blocks: Iterable[Block], *, clock_id: str) -> Iterator[TagChunk]:
     markers: tuple[Marker, ...] = ()
     begin = seq = 0
     for new_t, new_ch, new_markers, watermark in blocks:
-        t, ch = _sorted(np.concatenate((t, new_t)), np.concatenate((ch, new_ch)))
+        if len(t):
+            new_t, new_ch = np.concatenate((t, new_t)), np.concatenate((ch, new_ch))
+        t, ch = _sorted(new_t, new_ch)
         markers += new_markers
         final = int(np.searchsorted(t, watermark))
         for chunk in _cut(t[:final], ch[:final], markers, begin, watermark, seq, clock_id):
@@ -47,8 +49,9 @@ def split(blocks: Iterable[Block], *, clock_id: str) -> Iterator[TagChunk]:
 def _sorted(
     t: npt.NDArray[np.int64], ch: npt.NDArray[np.uint8]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    step = np.diff(t)
-    if bool(np.all((step > 0) | ((step == 0) & (ch[1:] >= ch[:-1])))):
+    from qnlab.tags import kernels
+
+    if kernels.in_order(t, ch):
         return t, ch
     order = np.lexsort((ch, t))
     return t[order], ch[order]

@@ -2,7 +2,7 @@
 
 The decoders return ``(ticks, dtime, ch, marker_ticks, marker_bits, overflows, base, last, bad,
 reason)``: ticks (of the sync, in T3 mode) with roll-overs added, start-stop times in T3 mode
-(zeros in T2), channels (as the record numbers them; `SYNC` for the sync input), the markers, the
+(none in T2), channels (as the record numbers them; `SYNC` for the sync input), the markers, the
 number of overflow records, the roll-over base and the newest tick to hand to the next call, and
 the index and kind of the first record that cannot be (-1 if all are well). Record layouts are
 those of PicoQuant's published PTU demonstration programs.
@@ -43,7 +43,7 @@ def decode_hydra(records: U32, base: int, last: int, wrap: int, counted: bool, t
     """
     n = len(records)
     ticks, ch = np.empty(n, np.int64), np.empty(n, np.uint8)
-    dtime = np.empty(n, np.int64) if t3 else np.zeros(n, np.int64)
+    dtime = np.empty(n if t3 else 0, np.int64)
     marker_ticks, marker_bits = np.empty(n, np.int64), np.empty(n, np.int64)
     tags, one = np.uint64(0), np.uint64(1)
     markers = overflows = 0
@@ -105,16 +105,17 @@ def decode_hydra_reference(
     kind[special & (chan >= 1) & (chan <= 15)] = _MARKER
     kind[special & (chan == 0x3F)] = _OVERFLOW
     turns = np.where(time > 0, time, 1) if counted else np.ones_like(time)
-    dtime = (r >> 10) & 0x7FFF if t3 else np.zeros_like(r)
+    dtime = (r >> 10) & 0x7FFF
     channel = np.where(special, SYNC, chan)
-    return _assemble(kind, time, dtime, channel, chan, turns, base, last, wrap)
+    return _assemble(kind, time, dtime, t3, channel, chan, turns, base, last, wrap)
 
 
 @numba.njit(cache=True, nogil=True)
 def decode_pico(records: U32, base: int, last: int, wrap: int, counted: bool, t3: bool) -> Decoded:
     """Decode records of PicoHarp 300; parameters as `decode_hydra` (`counted` is always false)."""
     n = len(records)
-    ticks, dtime, ch = np.empty(n, np.int64), np.zeros(n, np.int64), np.empty(n, np.uint8)
+    ticks, ch = np.empty(n, np.int64), np.empty(n, np.uint8)
+    dtime = np.empty(n if t3 else 0, np.int64)
     marker_ticks, marker_bits = np.empty(n, np.int64), np.empty(n, np.int64)
     tags = markers = overflows = 0
     bad, reason = -1, WELL
@@ -167,7 +168,7 @@ def decode_pico_reference(
     r = records.astype(np.int64)
     chan = r >> 28
     time = r & (0xFFFF if t3 else 0xFFFFFFF)
-    dtime = (r >> 16) & 0xFFF if t3 else np.zeros_like(r)
+    dtime = (r >> 16) & 0xFFF
     special = chan == 15
     bits = (dtime if t3 else time) & 0xF
     kind = np.full(len(r), _TAG)
@@ -176,13 +177,14 @@ def decode_pico_reference(
     kind[special & ((dtime if t3 else bits) == 0)] = _OVERFLOW
     if not t3:
         time = np.where(kind == _MARKER, time & ~0xF, time)
-    return _assemble(kind, time, dtime, chan, bits, np.ones_like(r), base, last, wrap)
+    return _assemble(kind, time, dtime, t3, chan, bits, np.ones_like(r), base, last, wrap)
 
 
 def _assemble(
     kind: I64,
     time: I64,
     dtime: I64,
+    t3: bool,
     channel: I64,
     bits: I64,
     turns: I64,
@@ -204,7 +206,7 @@ def _assemble(
     tag, marker = np.flatnonzero(is_tag[head]), np.flatnonzero(kind[head] == _MARKER)
     return (
         now[tag],
-        dtime[tag],
+        dtime[tag[: len(tag) if t3 else 0]],
         channel[tag].astype(np.uint8),
         now[marker],
         bits[marker],

@@ -73,6 +73,21 @@ def insert_delayed_reference(
 
 
 @numba.njit(cache=True, nogil=True)
+def in_order(t: I64, ch: U8) -> bool:
+    """Whether times never fall, and of equal times the lower channel comes first."""
+    wrong = False
+    for i in range(len(t) - 1):
+        wrong |= (t[i + 1] < t[i]) | ((t[i + 1] == t[i]) & (ch[i + 1] < ch[i]))
+    return not wrong
+
+
+def in_order_reference(t: I64, ch: U8) -> bool:
+    """The same as `in_order`, in NumPy."""
+    step = np.diff(t)
+    return bool(np.all((step > 0) | ((step == 0) & (ch[1:] >= ch[:-1]))))
+
+
+@numba.njit(cache=True, nogil=True)
 def demultiplex(
     held_t: I64,
     held_ch: U8,

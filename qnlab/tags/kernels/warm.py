@@ -26,6 +26,7 @@ def warm_up() -> None:
 def _warm_order(t: order.I64, ch: order.U8) -> None:
     target, delay = np.zeros(256, np.int16), np.zeros(256, np.int64)
     out_t, out_ch = np.empty(4, np.int64), np.empty(4, np.uint8)
+    order.in_order(t, ch)
     order.insert_delayed(t, ch, target, delay, out_t, out_ch, 0, 1)
     held_t, held_ch, ends = np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(512, np.int64)
     order.demultiplex(held_t, held_ch, t, ch, target, delay, out_t, out_ch, ends)
