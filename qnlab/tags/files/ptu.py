@@ -135,9 +135,10 @@ class PtuFile:
     def _ps(
         self, ticks: npt.NDArray[np.int64], dtime: npt.NDArray[np.int64] | None = None
     ) -> npt.NDArray[np.int64]:
-        if dtime is not None and self._layout.t3:
-            return np.rint(ticks * self._tick_ps + dtime * self._step_ps).astype(np.int64)
         whole = round(self._tick_ps)
         if abs(whole - self._tick_ps) < 1e-6 * self._tick_ps and not self._layout.t3:
             return ticks if whole == 1 else ticks * whole
-        return np.rint(ticks * self._tick_ps).astype(np.int64)
+        times = ticks * self._tick_ps
+        if dtime is not None and self._layout.t3:
+            times += dtime * self._step_ps
+        return np.rint(times).astype(np.int64)
