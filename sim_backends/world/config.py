@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class DecoyLinkConfig(BaseModel):
-    """A decoy-state BB84 link. Units are in the names."""
+class LinkConfig(BaseModel):
+    """A fibre, a polarization controller, detectors and taggers. Units are in the names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,9 +24,6 @@ class DecoyLinkConfig(BaseModel):
     intercept_fraction: float = Field(0.0, ge=0, le=1)
     receiver_loss_db: float = Field(2.5, ge=0)
     receiver_extinction_db: float = Field(25.0, gt=0)
-    prep_error_deg: float = Field(2.0, ge=0, le=45)
-    modulator_extinction_db: float = Field(25.0, gt=0)
-    pulse_fwhm_ps: float = Field(40.0, ge=0)
     controller: Literal["squeezers", "paddles"] = "squeezers"
     squeezer_half_wave_v: tuple[float, float, float, float] = (28.0, 31.0, 29.5, 33.0)
     actuator_hysteresis: float = Field(0.2, ge=0)
@@ -43,3 +40,21 @@ class DecoyLinkConfig(BaseModel):
     clock_offset_ns: float = 211_000.0
     clock_ppm: float = Field(3.0, ge=-100, le=100)
     clock_walk_ppb_per_sqrt_s: float = Field(0.05, ge=0)
+
+
+class DecoyLinkConfig(LinkConfig):
+    """A decoy-state BB84 link."""
+
+    prep_error_deg: float = Field(2.0, ge=0, le=45)
+    modulator_extinction_db: float = Field(25.0, gt=0)
+    pulse_fwhm_ps: float = Field(40.0, ge=0)
+
+
+class PairLinkConfig(LinkConfig):
+    """A source of entangled photon pairs at Alice's; Bob's photons travel the fibre."""
+
+    pairs_per_s_mw: float = Field(4e6, gt=0)
+    source_visibility: float = Field(0.98, ge=0, le=1)
+    bell_state: Literal["phi+", "phi-", "psi+", "psi-"] = "phi+"
+    alice_loss_db: float = Field(2.5, ge=0)
+    alice_clock_ppm: float = Field(-1.0, ge=-100, le=100)

@@ -9,25 +9,24 @@ import numpy as np
 import numpy.typing as npt
 
 from qnlab.clock import Clock
-from qnlab.sim_backends.world import kernels, optics
+from qnlab.sim_backends.world import fibre, kernels, optics
 from qnlab.sim_backends.world.config import DecoyLinkConfig
 from qnlab.sim_backends.world.gaussian import gaussian
 from qnlab.sim_backends.world.ports import (
     AttenuatorPort,
-    DetectorPort,
     IntensityPort,
     LaserPort,
     PowerMeterPort,
-    RetarderPort,
     StatePort,
-    TaggerPort,
+    detector_port,
+    retarder_port,
+    tagger_port,
 )
 from qnlab.sim_backends.world.station import Station
 from qnlab.sim_backends.world.world import World
 
 Matrix = npt.NDArray[np.float64]
 
-SPEED_OF_LIGHT_KM_S = 299_792.458
 DETECTORS = ("h", "v", "d", "a")
 
 
@@ -57,14 +56,9 @@ class DecoyLink(World):
         self.intensity = IntensityPort(self, self.key("intensity"), config.modulator_extinction_db)
         self.state = StatePort(self, self.key("state"))
         self.attenuator = AttenuatorPort(self)
-        self.controller = self._make_controller()
-        self.tagger = TaggerPort(
-            self,
-            config.tagger_resolution_ps,
-            config.tagger_jitter_rms_ps,
-            config.tagger_max_rate_hz,
-        )
-        self.detectors = [self._make_detector(i) for i in range(4)]
+        self.controller = retarder_port(self, config)
+        self.tagger = tagger_port(self, config)
+        self.detectors = [detector_port(self, config, self.tagger, i) for i in range(4)]
         self.station = Station(
             self,
             "",
@@ -86,60 +80,17 @@ class DecoyLink(World):
             **{f"det_{name}": self.detectors[i] for i, name in enumerate(DETECTORS)},
         }
 
-    def _make_controller(self) -> RetarderPort:
-        c = self.config
-        if c.controller == "squeezers":
-            rest = (70.0,) * 4
-            return RetarderPort(
-                self, "squeezers", 0.0, 140.0, "V", c.squeezer_half_wave_v,
-                c.actuator_hysteresis, rest, list(rest),
-            )  # fmt: skip
-        middle = (80.0,) * 3
-        return RetarderPort(
-            self, "paddles", 0.0, 160.0, "deg", (), c.actuator_hysteresis, middle, list(middle)
-        )
-
-    def _make_detector(self, index: int) -> DetectorPort:
-        c = self.config
-        return DetectorPort(
-            world=self,
-            tagger=self.tagger,
-            index=index,
-            efficiency=c.detector_efficiency,
-            dark_rate_hz=c.dark_rate_hz,
-            dead_time_s=c.detector_dead_time_ns * 1e-9,
-            recovery_s=c.detector_recovery_ns * 1e-9,
-            afterpulse_probability=c.afterpulse_probability,
-            afterpulse_tau_s=c.afterpulse_tau_us * 1e-6,
-            jitter_fwhm_s=c.detector_jitter_fwhm_ps * 1e-12,
-        )
-
     # --- slow things --------------------------------------------------------------------------
 
     def _drift(self, seconds: float) -> None:
-        c = self.config
-        step = optics.walk_step(self._weather, seconds / c.polarization_coherence_s)
-        self.fibre = step @ self.fibre
-        if self._weather.random() < c.burst_rate_per_h * seconds / 3600:
-            axis = self._weather.normal(size=3)
-            angle = self._weather.rayleigh(c.burst_angle_rad) if c.burst_angle_rad else 0.0
-            self.fibre = optics.rotation(axis / np.linalg.norm(axis), angle) @ self.fibre
+        self.fibre = fibre.drifted(self.fibre, self.config, self._weather, seconds)
         self.station.drift(seconds)
 
     def delay_ps(self) -> float:
         """Fibre delay now, ps."""
-        c = self.config
-        still = c.fibre_group_index * c.fibre_km / SPEED_OF_LIGHT_KM_S * 1e12
-        hours = self._now_ps * 1e-12 / 3600
-        return still + c.fibre_thermal_ps_per_km_k * c.fibre_km * c.fibre_warming_k_per_h * hours
+        return fibre.delay_ps(self.config, self._now_ps)
 
     # --- physics ------------------------------------------------------------------------------
-
-    def line_transmission(self) -> float:
-        """Of fibre, connectors and receiver, before the basis choice."""
-        c = self.config
-        loss = c.fibre_km * c.fibre_loss_db_per_km + c.connectors_db + c.receiver_loss_db
-        return float(10 ** (-loss / 10))
 
     def mean_photon_numbers(self) -> Matrix:
         """Leaving Alice, one entry an intensity level."""
@@ -159,7 +110,7 @@ class DecoyLink(World):
     def detected_means(self) -> Matrix:
         """Mean detected photons a pulse, shape (levels, 4 states, 4 detectors)."""
         efficiency = np.array([d.efficiency if d.live else 0.0 for d in self.detectors])
-        weights = self.outcome_weights() * efficiency * self.line_transmission()
+        weights = self.outcome_weights() * efficiency * fibre.transmission(self.config)
         means: Matrix = self.mean_photon_numbers()[:, None, None] * weights[None]
         return means
 

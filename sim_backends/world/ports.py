@@ -19,6 +19,7 @@ from qnlab.sim_backends.world import kernels, optics
 from qnlab.tags import TagChunk
 
 if TYPE_CHECKING:
+    from qnlab.sim_backends.world.config import LinkConfig
     from qnlab.sim_backends.world.decoy_link import DecoyLink
     from qnlab.sim_backends.world.world import World
 
@@ -260,3 +261,39 @@ class DetectorPort:
     @property
     def live(self) -> bool:
         return self.enabled and not self.latched
+
+
+def retarder_port(world: World, config: LinkConfig) -> RetarderPort:
+    """The polarization controller that a world's settings describe, in the middle of its range."""
+    if config.controller == "squeezers":
+        rest: tuple[float, ...] = (70.0,) * 4
+        kind: Literal["squeezers", "paddles"] = "squeezers"
+        high, unit, half_wave = 140.0, "V", tuple(config.squeezer_half_wave_v)
+    else:
+        rest, kind, high, unit, half_wave = (80.0,) * 3, "paddles", 160.0, "deg", ()
+    return RetarderPort(
+        world, kind, 0.0, high, unit, half_wave, config.actuator_hysteresis, rest, list(rest)
+    )
+
+
+def tagger_port(world: World, config: LinkConfig) -> TaggerPort:
+    """The time tagger that a world's settings describe."""
+    return TaggerPort(
+        world, config.tagger_resolution_ps, config.tagger_jitter_rms_ps, config.tagger_max_rate_hz
+    )
+
+
+def detector_port(world: World, config: LinkConfig, tagger: TaggerPort, index: int) -> DetectorPort:
+    """The detector that a world's settings describe."""
+    return DetectorPort(
+        world=world,
+        tagger=tagger,
+        index=index,
+        efficiency=config.detector_efficiency,
+        dark_rate_hz=config.dark_rate_hz,
+        dead_time_s=config.detector_dead_time_ns * 1e-9,
+        recovery_s=config.detector_recovery_ns * 1e-9,
+        afterpulse_probability=config.afterpulse_probability,
+        afterpulse_tau_s=config.afterpulse_tau_us * 1e-6,
+        jitter_fwhm_s=config.detector_jitter_fwhm_ps * 1e-12,
+    )

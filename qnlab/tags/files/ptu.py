@@ -141,4 +141,5 @@ class PtuFile:
         times = ticks * self._tick_ps
         if dtime is not None and self._layout.t3:
             times += dtime * self._step_ps
-        return np.rint(times).astype(np.int64)
+        rounded: npt.NDArray[np.int64] = np.rint(times).astype(np.int64)
+        return rounded
