@@ -53,12 +53,17 @@ class WallClock:
 
     def __init__(self) -> None:
         self._origin_ns = time.monotonic_ns()
+        self._behind_ns = 0
 
     def now(self) -> float:
-        return time.time()
+        return time.time() - self._behind_ns * 1e-9
 
     def now_ps(self) -> int:
-        return (time.monotonic_ns() - self._origin_ns) * 1000
+        return (time.monotonic_ns() - self._origin_ns - self._behind_ns) * 1000
+
+    def fall_back(self, ps: int) -> None:
+        """Stay behind by so much more: for a simulated world that cannot keep up with the wall."""
+        self._behind_ns += ps // 1000
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -42,6 +42,14 @@ class FormatError(QnlabError):
         super().__init__(f"{self.path}: byte {offset}: {problem}")
 
 
+class PortClosed(QnlabError):
+    """The transport port was closed."""
+
+
+class TooLate(QnlabError):
+    """A command came after its deadline, or with a lease that is over; it was not executed."""
+
+
 class InstrumentError(QnlabError):
     """A failure of one instrument.
 

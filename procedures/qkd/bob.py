@@ -26,11 +26,18 @@ from qnlab.procedures.qkd.channel import Conversation
 from qnlab.procedures.qkd.randomness import secret_bytes
 from qnlab.procedures.qkd.session import Bb84Parameters, SiteStore
 from qnlab.procedures.qkd.sifting import Detections, agreement, detect
-from qnlab.procedures.qkd.synchronisation import ClockTracker, find_period, find_pulse_number
+from qnlab.procedures.qkd.synchronisation import (
+    ClockTracker,
+    PulseClock,
+    SynchronisationError,
+    find_period,
+    find_pulse_number,
+)
 from qnlab.procedures.qkd.verification import TAG_BITS, verifies
 
 KEY_BITS = 256
 LONGEST_REVEAL_S = 0.5
+WIDEST_SEARCH_S = 0.35
 NUMBERED_TAGS = 8000
 DRIFT_RESERVE = 1.5
 
@@ -310,12 +317,15 @@ class Bob:
             tags = np.concatenate([tags, self._receiver.raw(stretch)])
         clock = find_period(tags, 1e12 / source.repetition_hz)
         tags = tags[:NUMBERED_TAGS]
-        begin = tags[0] / clock.period_ps - search * source.repetition_hz
-        first = max(math.floor(begin), 0)
-        end = math.ceil(tags[-1] / clock.period_ps + search * source.repetition_hz)
-        pattern = self._conversation.ask(m.RevealPattern(first, end - first), m.Pattern)
-        levels = m.unpack_codes(pattern.levels, end - first, len(source.intensities) - 1)
-        numbered = find_pulse_number(tags, clock, levels, np.array(source.intensities), first)
+        numbered = None
+        while numbered is None:
+            try:
+                numbered = self._number(tags, clock, search)
+            except SynchronisationError:
+                search *= 4
+                if search > WIDEST_SEARCH_S:
+                    raise
+                self._tick()
         self._receiver.tracker = ClockTracker(numbered.moved_to(float(self._receiver.time_ps)))
         self._report(
             "synchronisation",
@@ -324,6 +334,18 @@ class Bob:
             clock_offset_ps=self._offset_ps(),
             clock_drift_ppb=self._drift_ppb(),
         )
+
+    def _number(
+        self, tags: npt.NDArray[np.int64], clock: PulseClock, search_s: float
+    ) -> PulseClock:
+        """Number the pulses of `tags` with a pattern that Alice reveals around them."""
+        source = self._source
+        begin = tags[0] / clock.period_ps - search_s * source.repetition_hz
+        first = max(math.floor(begin), 0)
+        end = math.ceil(tags[-1] / clock.period_ps + search_s * source.repetition_hz)
+        pattern = self._conversation.ask(m.RevealPattern(first, end - first), m.Pattern)
+        levels = m.unpack_codes(pattern.levels, end - first, len(source.intensities) - 1)
+        return find_pulse_number(tags, clock, levels, np.array(source.intensities), first)
 
     def _drift_ppb(self) -> float:
         assert self._receiver.tracker is not None
@@ -362,6 +384,8 @@ class Bob:
             evaluation=self._aligner.evaluations,
             qber_key=result.qber_key,
             qber_test=result.qber_test,
+            arrived_h=result.block[:, 0].tolist(),
+            arrived_d=result.block[:, 1].tolist(),
         )
         return result
 
@@ -489,6 +513,9 @@ class Bob:
         self.totals.secret_bits += secret
         self.totals.keys_deposited += keys
         errors = int(key_error.sum())
+        sent = np.empty(len(found), dtype=np.uint8)
+        sent[key_rows], sent[test_rows] = corrected, 2 + alice_test
+        sent[~match] = m.unpack_codes(sifted.mismatched_states, int((~match).sum()), 3)
         rise = DRIFT_RESERVE * (qber_test - calibration.qber_test)
         self._rise = max(self._parameters.drift_qber, rise)
         self._report(
@@ -508,6 +535,7 @@ class Bob:
             clock_offset_ps=self._offset_ps(),
             clock_drift_ppb=self._drift_ppb(),
             key_id_count=keys,
+            states=np.bincount(4 * sent + 2 * found.bases + found.bits, minlength=16).tolist(),
         )
         return Calibration(counts, count) if complete else self._calibrate()
 

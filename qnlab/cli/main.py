@@ -16,6 +16,7 @@ _CORE = {
     "list": "qnlab.cli.listing:listing",
     "run": "qnlab.cli.run:run",
     "runs": "qnlab.cli.runs:runs",
+    "serve": "qnlab.cli.serve:serve",
     "sim": "qnlab.cli.sim:sim",
     "tags": "qnlab.cli.tags:tags",
 }
@@ -43,11 +44,13 @@ class LazyGroup(click.Group):
 
 _SUMMARY = {
     "bench": "check or show a bench file",
+    "gui": "desktop window on a bench",
     "key-length": "secret key length of a block by a published bound",
     "keys": "what the key stores hold (never the keys)",
     "list": "procedures, benches and drivers at hand",
     "run": "run a procedure on a bench",
     "runs": "list, show, verify and recover what was run",
+    "serve": "own a bench and serve it to GUI, scripts and monitoring",
     "sim": "serve the simulated instruments of a bench to other software",
     "tags": "time tags: info, coincidences, histograms, convert, record",
     "tomography": "state of one or two qubits from counts",

@@ -82,8 +82,10 @@ class EventLog:
                 raise ValueError(f"stream {stream!r} has events already; declare its panels first")
             self._panels.setdefault(stream, []).append(panel)
 
-    def event(self, stream: str, data: Mapping[str, object]) -> None:
-        """Append an event; the first one of a stream fixes its fields and their kinds.
+    def event(self, stream: str, data: Mapping[str, object]) -> tuple[int, dict[str, Any]]:
+        """Append an event and return its number and data as written.
+
+        The first one of a stream fixes its fields and their kinds.
 
         Raises
         ------
@@ -117,6 +119,7 @@ class EventLog:
                 },
             )
             self._counts[stream] = number
+        return number, values
 
     def describe_external(self, stream: str, data_key: Mapping[str, Any]) -> str:
         """Append the descriptor of a stream whose data lie in files of their own; its uid.

@@ -23,6 +23,7 @@ from qnlab.runs.recorder import TagRecorder
 from qnlab.values import Reading
 
 Progress = Callable[[float | None, str], None]
+EventListener = Callable[[str, int, Mapping[str, Any]], None]
 
 SYNC_PERIOD_S = 0.5
 """Time from sync to sync: data are on the disk within 1 s, if a sync takes no longer than 0.5 s."""
@@ -54,6 +55,7 @@ class Run:
         self._numbers = itertools.count(1)
         self._cleanups: list[tuple[Callable[..., object], tuple[object, ...]]] = []
         self._listeners: list[Progress] = []
+        self._event_listeners: list[EventListener] = []
         self._remarks: list[str] = []
         self._abort: Aborted | None = None
         self._going = threading.Event()
@@ -71,7 +73,9 @@ class Run:
         StoreError
             The disk does not take it.
         """
-        self._events.event(stream, data)
+        number, values = self._events.event(stream, data)
+        for listener in self._event_listeners:
+            listener(stream, number, values)
 
     def panel(self, stream: str, title: str, *fields: str, percent: bool = False) -> None:
         """Let the report draw these fields of a stream together, against time.
@@ -134,6 +138,10 @@ class Run:
     def on_progress(self, listener: Progress) -> None:
         """Call ``listener(fraction, message)`` at every checkpoint."""
         self._listeners.append(listener)
+
+    def on_event(self, listener: EventListener) -> None:
+        """Call ``listener(stream, number, data)`` after every event recorded."""
+        self._event_listeners.append(listener)
 
     def checkpoint(self, fraction: float | None = None, message: str = "") -> None:
         """Pause here while paused; end here if aborted.

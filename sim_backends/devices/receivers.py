@@ -164,17 +164,19 @@ class SimulatedStream:
         self._queue: TagQueue | None = port.subscribe(channels)
 
     def read(self, timeout_s: float = 1.0) -> TagChunk:
-        if self._queue is None:
-            raise Disconnected(self._device, "the stream is closed", command="read")
         waited = 0.0
-        while not self._queue.chunks:
+        while True:
+            queue = self._queue
+            if queue is None:
+                raise Disconnected(self._device, "the stream is closed", command="read")
+            if queue.chunks:
+                return queue.chunks.popleft()
             if waited >= timeout_s:
                 raise Timeout(self._device, f"no tags within {timeout_s:g} s", command="read")
             step = min((CHUNK_PS - self._clock.now_ps() % CHUNK_PS) * 1e-12, timeout_s - waited)
             self._clock.sleep(step)
             self._port.world.sync()
             waited += step
-        return self._queue.chunks.popleft()
 
     @property
     def running(self) -> bool:

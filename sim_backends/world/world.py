@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from qnlab.clock import Clock
+from qnlab.clock import Clock, WallClock
 
 TICK_PS = 20_000_000_000
+MOST_BEHIND_PS = 10 * TICK_PS
 
 
 class World(ABC):
@@ -38,7 +39,7 @@ class World(ABC):
         self._clock = clock
         self._seed = seed
         self._lock = threading.RLock()
-        self._now_ps = clock.now_ps()
+        self._now_ps = 0
 
     def stream(self, element: str) -> np.random.Generator:
         """Random numbers of one element; other elements do not change them."""
@@ -57,9 +58,15 @@ class World(ABC):
             yield
 
     def sync(self) -> None:
-        """Advance to the clock's present, with the settings as they are."""
+        """Advance to the clock's present, with the settings as they are.
+
+        A world that cannot keep up with the wall makes the clock stay behind instead.
+        """
         with self._lock:
             target = self._clock.now_ps()
+            if isinstance(self._clock, WallClock) and target - self._now_ps > MOST_BEHIND_PS:
+                self._clock.fall_back(target - self._now_ps - MOST_BEHIND_PS)
+                target = self._now_ps + MOST_BEHIND_PS
             while self._now_ps < target:
                 edge = (self._now_ps // TICK_PS + 1) * TICK_PS
                 start, self._now_ps = self._now_ps, min(edge, target)
