@@ -5,6 +5,12 @@ if __name__ != "qnlab.instruments":
 
 from qnlab.instruments.axis import Axis
 from qnlab.instruments.base import Health, Identity, Instrument, Setting
+from qnlab.instruments.pulse_generator import (
+    Pulse,
+    PulseGenerator,
+    PulseGeneratorCapabilities,
+    TimingTable,
+)
 from qnlab.instruments.roles import (
     ActuatorKind,
     Attenuator,
@@ -49,6 +55,9 @@ __all__ = [
     "PolarizationController",
     "PowerMeter",
     "PowerMeterCapabilities",
+    "Pulse",
+    "PulseGenerator",
+    "PulseGeneratorCapabilities",
     "Setting",
     "SettingTable",
     "SinglePhotonDetector",
@@ -58,5 +67,6 @@ __all__ = [
     "TagStream",
     "TimeTagger",
     "TimeTaggerCapabilities",
+    "TimingTable",
     "role_names",
 ]

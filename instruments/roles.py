@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from qnlab.instruments.base import Instrument
 from qnlab.instruments.flyer import TagFlyer
+from qnlab.instruments.pulse_generator import PulseGenerator
 from qnlab.tags import TagChunk
 from qnlab.values import Limits, Reading
 
@@ -394,4 +395,5 @@ _ROLES = (
     StateModulator,
     Attenuator,
     PowerMeter,
+    PulseGenerator,
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from qnlab.errors import Disconnected
 from qnlab.instruments.contract.core import Context
+from qnlab.instruments.pulse_generator import PulseGenerator
 from qnlab.instruments.roles import (
     Attenuator,
     Emission,
@@ -78,6 +79,7 @@ _RANGES: dict[str, Callable[[Any], dict[str, Limits | None]]] = {
     StateModulator.role: lambda c: {"key_basis_probability": Limits(0.0, 1.0)},
     Attenuator.role: lambda c: {"attenuation_db": c.attenuation_db, "shutter_closed": None},
     PowerMeter.role: lambda c: {"wavelength_m": c.wavelength_m},
+    PulseGenerator.role: lambda c: {f"output.{name}.enabled": None for name in c.outputs},
 }
 
 
@@ -129,9 +131,18 @@ def _tagger(instrument: Any, context: Context) -> list[Disturbance]:
     return [streaming]
 
 
+def _generator(instrument: Any, context: Context) -> list[Disturbance]:
+    def playing() -> IsSafe:
+        instrument.start()
+        return lambda: instrument.running() is False
+
+    return [playing]
+
+
 _DISTURBANCES: dict[str, Callable[[Any, Context], list[Disturbance]]] = {
     LaserSource.role: _laser,
     SinglePhotonDetector.role: _detector,
     Attenuator.role: _attenuator,
     TimeTagger.role: _tagger,
+    PulseGenerator.role: _generator,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qnlab.errors import QnlabError
-from qnlab.instruments.contract import common, optics, taggers
+from qnlab.instruments.contract import common, optics, pulses, taggers
 from qnlab.instruments.contract.core import (
     Check,
     Context,
@@ -26,6 +26,7 @@ _ROLES: dict[str, Contract] = {
         optics.states,
         optics.attenuators,
         optics.meters,
+        pulses.contract,
     )
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 from qnlab.bench import BenchContext, InstrumentSpec
 from qnlab.errors import BenchError
 from qnlab.instruments.base import Instrument
+from qnlab.sim_backends.devices.pulse_generator import SimulatedPulseGenerator
 from qnlab.sim_backends.devices.receivers import (
     SimulatedDetector,
     SimulatedPolarizationController,
@@ -19,7 +20,7 @@ from qnlab.sim_backends.devices.sources import (
     SimulatedPowerMeter,
     SimulatedStateModulator,
 )
-from qnlab.sim_backends.world import World, ports
+from qnlab.sim_backends.world import World, memory_ports, ports
 
 _DEVICES: dict[type, Any] = {
     ports.LaserPort: SimulatedLaser,
@@ -30,6 +31,8 @@ _DEVICES: dict[type, Any] = {
     ports.RetarderPort: SimulatedPolarizationController,
     ports.DetectorPort: SimulatedDetector,
     ports.TaggerPort: SimulatedTimeTagger,
+    memory_ports.GeneratorPort: SimulatedPulseGenerator,
+    memory_ports.WaveplatePort: SimulatedPolarizationController,
 }
 
 

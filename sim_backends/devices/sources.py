@@ -44,12 +44,13 @@ class SimulatedLaser(SimulatedInstrument, LaserSource):
 
     model = "simulated laser"
     repetition_hz = Limits(1e6, 1e9, "Hz")
-    capabilities = LaserCapabilities(C_BAND, Limits(0.0, 1e-2, "W"), repetition_hz)
 
     def __init__(self, name: str, clock: Clock, port: LaserPort, tighter: Tighter) -> None:
         super().__init__(name, clock, port.world)
         self._port = port
-        c = self.capabilities
+        c = self.capabilities = LaserCapabilities(
+            Limits(*port.tuning_m, "m"), Limits(0.0, 1e-2, "W"), self.repetition_hz
+        )
         entries = {
             key: Entry(
                 limits.unit, partial(getattr, port, key), partial(setattr, port, key), limits

@@ -11,16 +11,28 @@ from qnlab.bench.problems import bench_error, validation_problems
 from qnlab.clock import Clock
 from qnlab.sim_backends.world.config import DecoyLinkConfig, PairLinkConfig
 from qnlab.sim_backends.world.decoy_link import DecoyLink
+from qnlab.sim_backends.world.memory_bench import MemoryBench
+from qnlab.sim_backends.world.memory_config import MemoryConfig
 from qnlab.sim_backends.world.pair_link import PairLink
 from qnlab.sim_backends.world.world import World
 
-__all__ = ["DecoyLink", "DecoyLinkConfig", "PairLink", "PairLinkConfig", "World", "create"]
+__all__ = [
+    "DecoyLink",
+    "DecoyLinkConfig",
+    "MemoryBench",
+    "MemoryConfig",
+    "PairLink",
+    "PairLinkConfig",
+    "World",
+    "create",
+]
 
 Maker = Callable[[Any, Clock, int], World]
 
 KINDS: dict[str, tuple[type[BaseModel], Maker]] = {
     "decoy-link": (DecoyLinkConfig, DecoyLink),
     "pair-link": (PairLinkConfig, PairLink),
+    "memory": (MemoryConfig, MemoryBench),
 }
 DEFAULT_KIND = "decoy-link"
 

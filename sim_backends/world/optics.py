@@ -68,3 +68,15 @@ def paddles(angles_deg: Sequence[float], twist: float = 0.08) -> Matrix:
 def play(position: float, command: float, half_width: float) -> float:
     """Play operator: the actuator follows only when pushed by more than `half_width`."""
     return min(max(position, command - half_width), command + half_width)
+
+
+def waveplates(angles_deg: Sequence[float], retardances: Sequence[float]) -> Matrix:
+    """Linear retarders with fast axes at these angles: a quarter wave at 45 degrees turns H to R.
+
+    With R = (H - iV)/sqrt 2 a retarder turns the sphere left-handed about its fast axis.
+    """
+    result = np.eye(3)
+    for angle, retardance in zip(angles_deg, retardances, strict=True):
+        turn = 2 * math.radians(angle)
+        result = rotation((math.cos(turn), math.sin(turn), 0.0), -retardance) @ result
+    return result

@@ -40,6 +40,7 @@ class LaserPort:
     power_w: float = 1e-3
     wavelength_m: float = 1550.12e-9
     repetition_hz: float = 80e6
+    tuning_m: tuple[float, float] = (1.52e-6, 1.57e-6)
 
     @property
     def emitted_w(self) -> float:
@@ -169,7 +170,7 @@ class RetarderPort:
     """Polarization controller in front of the receiver."""
 
     world: World
-    kind: Literal["squeezers", "paddles"]
+    kind: Literal["squeezers", "paddles", "waveplates"]
     low: float
     high: float
     unit: str

@@ -8,6 +8,10 @@ import pytest
 
 from qnlab.bench import Bench, load_bench, open_bench
 from qnlab.instruments.contract import Context
+from qnlab.instruments.pulse_generator import Pulse, TimingTable
+
+SAME_DEVICES = {"memory-afc", "memory-ladder"}
+"""Benches with no other devices than memory-eit."""
 
 
 def packaged() -> list[tuple[str, str]]:
@@ -17,7 +21,12 @@ def packaged() -> list[tuple[str, str]]:
         for item in files("qnlab.sim_backends.benches").iterdir()
         if item.name.endswith(".toml")
     )
-    return [(name, item) for name in names for item in load_bench(name).instruments]
+    return [
+        (name, item)
+        for name in names
+        if name not in SAME_DEVICES
+        for item in load_bench(name).instruments
+    ]
 
 
 @pytest.fixture
@@ -44,6 +53,21 @@ def turn_on(bench: Bench) -> None:
             item.enable()
         if item.role == "Attenuator":
             item.apply({"shutter_closed": False, "attenuation_db": 75.0})
+        if item.role == "PulseGenerator":
+            item.load(
+                TimingTable(
+                    5e-6,
+                    (
+                        (
+                            Pulse("sync", 0.0, 1e-8),
+                            Pulse("bypass", 0.0, 1e-6),
+                            Pulse("write", 0.0, 1e-7),
+                            Pulse("signal", 0.0, 1e-7),
+                        ),
+                    ),
+                )
+            )
+            item.start()
 
 
 def faults_of(bench: Bench, device: Any) -> dict[str, Callable[[], None]]:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qnlab.errors import NotSupported, OutOfRange
+from qnlab.errors import Busy, NotSupported, OutOfRange
 from qnlab.instruments import contract, roles
 from qnlab.instruments.base import Health
 from qnlab.instruments.contract import Check, ContractViolation, NotApplicable, examine
+from qnlab.instruments.pulse_generator import TimingTable
 from qnlab.instruments.roles import Emission
 from qnlab.tags import Gap
 from qnlab.values import Alarm, Limits
@@ -26,6 +27,7 @@ INSTRUMENTS = {
     "StateModulator": "state",
     "Attenuator": "attenuator",
     "PowerMeter": "power_meter",
+    "PulseGenerator": "generator",
 }
 Break = Callable[[Any], None]
 
@@ -323,6 +325,44 @@ def _off_by(field: str, amount: float) -> Break:
     return around(field, lambda d, f, *a: dataclasses.replace(f(*a), value=f(*a).value + amount))
 
 
+def _moved_edges(device: Any, load: Any, table: Any) -> Any:
+    step = 2 * device.capabilities.resolution_s
+    rows = [
+        [dataclasses.replace(p, start_s=p.start_s + step, stop_s=p.stop_s + step) for p in row]
+        for row in table.trials
+    ]
+    return load(TimingTable(table.period_s, tuple(map(tuple, rows))))
+
+
+def _takes_what_fits(device: Any, load: Any, table: Any) -> Any:
+    try:
+        return load(table)
+    except OutOfRange:
+        return device.table()
+
+
+def _clears_first(device: Any, load: Any, table: Any) -> Any:
+    load(TimingTable(1e-5, ((),)))
+    return load(table)
+
+
+def _toggles(device: Any, start: Any) -> None:
+    (device.stop if device.running() else start)()
+
+
+def _stops_first(device: Any, load: Any, table: Any) -> Any:
+    device.stop()
+    return load(table)
+
+
+def _stops_when_busy(device: Any, load: Any, table: Any) -> Any:
+    try:
+        return load(table)
+    except Busy:
+        device.stop()
+        raise
+
+
 def _unit(field: str) -> Break:
     return around(field, lambda d, f, *a: dataclasses.replace(f(*a), unit="furlong"))
 
@@ -469,6 +509,19 @@ ROLE: dict[tuple[str, str], list[Break]] = {
         around("set_attenuation", _clamped_attenuation),
     ],
     ("Attenuator", "shutter_stays_closed"): [around("set_attenuation", _opens)],
+    ("PulseGenerator", "table_is_taken"): [
+        around("load", lambda d, f, t: dataclasses.replace(f(t), period_s=1.0)),
+        around("load", _moved_edges), around("load", lambda d, f, t: (f(t), t)[1]),
+    ],
+    ("PulseGenerator", "unfit_table_refused"): [
+        around("load", _takes_what_fits), around("load", _clears_first),
+    ],
+    ("PulseGenerator", "runs_until_stopped"): [
+        ignores("start"), around("running", lambda d, f: False), around("start", _toggles),
+    ],
+    ("PulseGenerator", "busy_while_running"): [
+        around("load", _stops_first), around("load", _stops_when_busy),
+    ],
     ("PowerMeter", "power_is_read"): [
         _unit("power"), _off_by("power", -1.0), _off_by("power", math.nan),
         around("power", lambda d, f: dataclasses.replace(f(), time_s=0.0)),
@@ -503,7 +556,7 @@ def _cases() -> list[Any]:
 
 @pytest.mark.parametrize(("device", "check", "broken"), _cases())
 def test_a_broken_instrument_is_caught(lit, device, check, broken) -> None:
-    instrument, context = lit("bb84-25km", device)
+    instrument, context = lit("memory-eit" if device == "generator" else "bb84-25km", device)
     broken(instrument)
     with pytest.raises(ContractViolation):
         check(instrument, context)
