@@ -1,0 +1,1 @@
+"""Workspaces: each a dock layout for one kind of work."""
