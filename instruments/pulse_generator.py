@@ -103,16 +103,18 @@ def on_grid_of(
     if not 1 <= len(table.trials) <= capabilities.most_trials:
         expected = f"1 to {capabilities.most_trials}"
         raise _unfit(device, "so many trials do not fit", expected, len(table.trials))
-    period = round(table.period_s / step) * step
+    period = _on(step, table.period_s)
     rows = []
     for number, row in enumerate(table.trials):
-        taken = tuple(
-            Pulse(p.output, round(p.start_s / step) * step, round(p.stop_s / step) * step)
-            for p in row
-        )
+        taken = tuple(Pulse(p.output, _on(step, p.start_s), _on(step, p.stop_s)) for p in row)
         _check_row(taken, number, period, capabilities, device)
         rows.append(taken)
     return TimingTable(period, tuple(rows))
+
+
+def _on(step: float, seconds: float) -> float:
+    """The grid's time nearest to `seconds`, without the rounding of the product."""
+    return float(f"{round(seconds / step) * step:.13g}")
 
 
 def _check_row(

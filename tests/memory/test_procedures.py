@@ -1,0 +1,122 @@
+"""Memory procedures on packaged benches return the figures that the world is set up with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qnlab.bench import Bench, load_bench, open_bench
+from qnlab.errors import Aborted, ProcedureError
+from qnlab.instruments.roles import Emission
+from qnlab.plugins import load
+
+Measure = Callable[..., Mapping[str, Any]]
+
+
+@pytest.fixture
+def measure(tmp_path: Path) -> Measure:
+    def run(name: str, bench_name: str, seed: int = 1, **settings: object) -> Mapping[str, Any]:
+        world = {k: v for k, v in settings.items() if k.startswith("world.")}
+        file = load_bench(bench_name, world)
+        procedure = load("procedures", name)()
+        own = {k: v for k, v in settings.items() if not k.startswith("world.")}
+        parameters = procedure.Parameters(**{**file.procedures.get(name, {}), **own})
+        with open_bench(file, seed=seed, home=tmp_path) as bench:
+            assert procedure.check(bench, parameters) == []
+            with bench.run(name) as handle:
+                return procedure.run(bench, handle, parameters)
+
+    return run
+
+
+def within(found: Mapping[str, Any], name: str, expected: float, sigmas: float = 3.0) -> bool:
+    return abs(found[name] - expected) < sigmas * found[name + "_error"]
+
+
+def test_storage_of_warm_caesium_esguerra_2022(measure: Measure) -> None:
+    found = measure("memory-storage", "memory-eit")
+    assert within(found, "efficiency", 0.13)
+    assert found["efficiency_error"] < 0.005
+    assert within(found, "internal_efficiency", 0.33)
+    assert found["mu_1"] == pytest.approx(0.07, abs=0.005)
+    assert within(found, "mu_in", 1.0)
+    assert found["snr"] == pytest.approx(1 / 0.07, rel=0.1)
+    assert found["sbr"] == pytest.approx(found["snr"] + 1)
+    assert found["arrival_ns"] == pytest.approx(83.0, abs=0.3)
+    assert found["classical_fidelity"] == pytest.approx(0.807, abs=0.01)
+
+
+def test_storage_in_a_comb_gundogan_2012(measure: Measure) -> None:
+    found = measure("memory-storage", "memory-afc")
+    assert within(found, "efficiency", 0.10)
+    assert within(found, "mu_in", 0.4)
+    fidelity = (found["snr"] + 0.5) / (found["snr"] + 1)
+    assert fidelity == pytest.approx(0.95, abs=0.01)
+    assert fidelity > found["classical_fidelity"]
+
+
+def test_lifetime_of_flame_finkelstein_2018(measure: Measure) -> None:
+    found = measure("memory-lifetime", "memory-ladder")
+    exponential = found["fits"]["exponential"]
+    error = exponential["lifetime_error_ns"]
+    assert abs(exponential["lifetime_ns"] - 86) < 3 * error
+    assert error < 3
+    assert found["fits"]["gaussian"]["aic"] > exponential["aic"] + 20
+    assert found["initial_efficiency"] == pytest.approx(0.25, abs=0.015)
+
+
+def test_a_gaussian_decay_is_told_from_an_exponential_one(measure: Measure) -> None:
+    found = measure(
+        "memory-lifetime", "memory-ladder", **{"world.decay": "gaussian", "trials": 60_000}
+    )
+    assert found["fits"]["exponential"]["aic"] > found["fits"]["gaussian"]["aic"] + 20
+
+
+def test_without_light_the_pulse_is_not_found(measure: Measure) -> None:
+    with pytest.raises(ProcedureError, match="cannot be found"):
+        measure("memory-storage", "memory-eit", trials=1000, **{"world.detector_efficiency": 1e-6})
+
+
+def abort_at_once(bench: Bench, procedure: Any) -> None:
+    with bench.run(procedure.name) as run:
+        run.abort("operator")
+        procedure.run(bench, run, procedure.Parameters())
+
+
+def test_an_aborted_run_leaves_the_bench_as_it_was(tmp_path: Path) -> None:
+    procedure = load("procedures", "memory-storage")()
+    with open_bench(load_bench("memory-eit"), home=tmp_path) as bench:
+        bench.instruments["laser"].enable()
+        bench.instruments["det_1"].enable()
+        bench.instruments["analyser"].move((10.0, 20.0))
+        table = bench.instruments["generator"].table()
+        before = {k: r.value for k, r in bench.settings().items()}
+        with pytest.raises(Aborted):
+            abort_at_once(bench, procedure)
+        after = {k: r.value for k, r in bench.settings().items()}
+        assert after == before
+        assert bench.instruments["generator"].table() == table
+        assert not bench.instruments["generator"].running()
+        assert bench.instruments["laser"].emission() is Emission.ON
+
+
+def test_a_sequence_that_does_not_fit_and_a_bench_that_lacks_things_are_refused(
+    tmp_path: Path,
+) -> None:
+    procedure = load("procedures", "memory-storage")()
+    with open_bench(load_bench("memory-eit"), home=tmp_path) as bench:
+        long = procedure.Parameters(storage_ns=4900)
+        assert procedure.check(bench, long)[0].startswith("period_ns: 5000 is too short")
+    with open_bench(load_bench("bb84-25km"), home=tmp_path) as bench:
+        found = procedure.check(bench, procedure.Parameters())
+        assert found[0] == "exactly one PulseGenerator is needed, the bench has 0"
+        assert found[1] == "instruments.tagger.channels: name first, second, sync"
+
+
+def test_efficiency_after_a_longer_time_is_that_of_the_decay(measure: Measure) -> None:
+    found = measure("memory-storage", "memory-eit", storage_ns=2000.0)
+    assert within(found, "internal_efficiency", 0.33 * math.exp(-1.8 / 1.8))
