@@ -1,7 +1,7 @@
 """Quantum memories: figures of storage from gated counts, and what a classical device could do."""
 
 from qnlab.procedures.memory.classical import ClassicalLimit, classical_limit
-from qnlab.procedures.memory.correlation import cross_correlation
+from qnlab.procedures.memory.correlation import cross_correlation, heralded_autocorrelation
 from qnlab.procedures.memory.lifetime import Decay, decays
 from qnlab.procedures.memory.storage import Gate, GateError, Storage, storage
 
@@ -14,5 +14,6 @@ __all__ = [
     "classical_limit",
     "cross_correlation",
     "decays",
+    "heralded_autocorrelation",
     "storage",
 ]

@@ -19,6 +19,7 @@ SYNC = "sync"
 LEAST_TAGS = 50
 _MOST_PHASES = 1_000_000
 _RECENTRED = 3
+_EDGES = (0.05, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ class Frames:
     def arrival_s(self, names: Iterable[str], sent: Window, until_s: float) -> float:
         """How much later than it was sent a pulse arrives, s.
 
-        The stretch of the pulse's length with most tags, from when it was sent to `until_s`.
+        Looked for where most tags lie within the pulse's length, from when it was sent to
+        `until_s`. The middle between its edges counts, for dead time lets more early tags through
+        than late ones.
 
         Raises
         ------
@@ -82,7 +85,8 @@ class Frames:
         best = int(inside.argmax())
         centre = float(phases[best : best + int(inside[best])].mean())
         for _ in range(_RECENTRED):
-            centre = float(phases[np.abs(phases - centre) < length].mean())
+            near = phases[np.abs(phases - centre) < length]
+            centre = float(np.quantile(near, _EDGES).mean())
         return (centre - begin - length / 2) * 1e-12
 
 

@@ -19,7 +19,8 @@ class StorageParameters(SequenceParameters):
     """Parameters of the procedure ``memory-storage``."""
 
 
-def _too_long(parameters: SequenceParameters, storage_ns: float) -> list[str]:
+def too_long(parameters: SequenceParameters, storage_ns: float) -> list[str]:
+    """One line if the sequence does not fit into a trial."""
     ends_ns = StorageSequence(parameters, storage_ns * 1e-9).ends_s * 1e9
     if ends_ns < parameters.period_ns:
         return []
@@ -35,7 +36,7 @@ class MemoryStorage:
 
     def check(self, bench: Bench, parameters: StorageParameters) -> list[str]:
         """What the bench lacks, one line each."""
-        return [*rig.problems(bench), *_too_long(parameters, parameters.storage_ns)]
+        return [*rig.problems(bench), *too_long(parameters, parameters.storage_ns)]
 
     def run(self, bench: Bench, run: Run, parameters: StorageParameters) -> Mapping[str, object]:
         """Measure the gates and work out the figures."""
@@ -66,7 +67,7 @@ class MemoryLifetime:
 
     def check(self, bench: Bench, parameters: LifetimeParameters) -> list[str]:
         """What the bench lacks, one line each."""
-        found = [*rig.problems(bench), *_too_long(parameters, parameters.longest_ns)]
+        found = [*rig.problems(bench), *too_long(parameters, parameters.longest_ns)]
         if parameters.scheme == "comb":
             found.append("scheme: a comb's storage time is fixed, there is nothing to scan")
         if parameters.longest_ns <= parameters.shortest_ns:

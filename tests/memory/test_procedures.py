@@ -13,6 +13,9 @@ from qnlab.bench import Bench, load_bench, open_bench
 from qnlab.errors import Aborted, ProcedureError
 from qnlab.instruments.roles import Emission
 from qnlab.plugins import load
+from qnlab.procedures.memory import GateError, heralded_autocorrelation
+from qnlab.sim_backends.world.memory import ControlledMemory, HeraldedMemory
+from qnlab.sim_backends.world.memory_trials import HeraldedTrials
 
 Measure = Callable[..., Mapping[str, Any]]
 
@@ -120,3 +123,63 @@ def test_a_sequence_that_does_not_fit_and_a_bench_that_lacks_things_are_refused(
 def test_efficiency_after_a_longer_time_is_that_of_the_decay(measure: Measure) -> None:
     found = measure("memory-storage", "memory-eit", storage_ns=2000.0)
     assert within(found, "internal_efficiency", 0.33 * math.exp(-1.8 / 1.8))
+
+
+def test_fidelity_of_a_comb_gundogan_2012(measure: Measure) -> None:
+    """Above 95 % for every state, which no classical device reaches."""
+    found = measure("memory-fidelity", "memory-afc")
+    assert found["fidelity"] == pytest.approx(0.95, abs=0.01)
+    assert found["fidelity_error"] < 0.003
+    assert found["above_classical_limit"]
+    assert found["classical_fidelity"] == pytest.approx(0.763, abs=0.005)
+    assert set(found["fidelities"]) == set("HVDARL")
+
+
+def test_a_phase_between_the_rails_spares_h_and_v_alone(measure: Measure) -> None:
+    """Half a turn makes D of A and R of L; the noise is the same for all."""
+    found = measure(
+        "memory-fidelity", "memory-afc", bootstraps=20, trials=20_000,
+        **{"world.phase_khz": 1000.0, "world.fluorescence_hz": 0.0, "world.dark_rate_hz": 0.0},
+    )  # fmt: skip
+    for state, expected in zip("HVDARL", (1, 1, 0, 0, 0, 0), strict=True):
+        assert found["fidelities"][state] == pytest.approx(expected, abs=0.02)
+
+
+def test_heralded_storage_has_the_correlations_of_thermal_pairs(measure: Measure) -> None:
+    p = 0.1
+    found = measure(
+        "memory-heralded", "memory-dlcz",
+        **{"world.write_probability": p, "world.control_noise": 0.0, "world.dark_rate_hz": 0.0},
+    )  # fmt: skip
+    stokes, anti = 0.25, 0.4 * 0.5 * 0.5
+    model = HeraldedTrials(
+        HeraldedMemory(p, ControlledMemory(0.4, 100e-6, "gaussian"), 0.0), 1e-6, stokes, anti / 0.4
+    )
+    _, alone, other, both = model.probabilities()
+    expected = both / ((alone + both) * (other + both))
+    assert within(found, "cross_correlation", expected)
+    assert found["nonclassical"]
+    mean = p / (1 - p)
+    n = range(1, 200)
+    weight = [(1 - p) * p**k * (1 - (1 - stokes) ** k) for k in n]
+    first = sum(w * (1 - (1 - anti / 2) ** k) for k, w in zip(n, weight, strict=True))
+    pair = sum(
+        w * (1 - 2 * (1 - anti / 2) ** k + (1 - anti) ** k) for k, w in zip(n, weight, strict=True)
+    )
+    assert within(found, "heralded_g2", pair * sum(weight) / first**2)
+    assert found["heralded_g2"] < 4 * mean
+    assert found["single_photon"]
+
+
+def test_heralded_autocorrelation_by_hand() -> None:
+    found = heralded_autocorrelation(10_000, 500, 400, 5)
+    assert found.value == pytest.approx(0.25)
+    assert found.error == pytest.approx(0.25 / math.sqrt(5), rel=0.15)
+    for counts, gate in (
+        ((10, 0, 1, 0), "first"),
+        ((10, 5, 11, 0), "second"),
+        ((9, 5, 5, 0), "both"),
+    ):
+        with pytest.raises(GateError) as caught:
+            heralded_autocorrelation(*counts)
+        assert caught.value.gate == gate
