@@ -27,3 +27,15 @@ def test_an_unknown_section_is_refused() -> None:
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert said.returncode == 2
     assert "invalid choice: 'nothing'" in said.stderr
+
+
+def test_post_processing_prints_each_figure_with_its_goal() -> None:
+    command = [sys.executable, "-m", "benchmarks.postprocessing", "--json", "--repeats", "1"]
+    command += ["--keys", "2"]
+    for section in ("failures", "tags", "chain"):
+        command += ["--only", section]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.returncode in (0, 1), said.stderr
+    by_name = {result["name"]: result for result in json.loads(said.stdout)["results"]}
+    assert by_name["lan: failed keys of 1e5 bits"]["value"] == 0
+    assert by_name["BBM92: secret key, a core a party"]["goal"] == ">= 5"
