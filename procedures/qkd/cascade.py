@@ -27,7 +27,7 @@ Words = npt.NDArray[np.uint64]
 Questions = npt.NDArray[np.uint32]
 Preset = Literal["lan", "wan"]
 
-PASSES = kernels.SHUFFLED + 14
+PASSES = kernels.SHUFFLED + 20
 SEED_BYTES = 32
 _HEAD = 4
 _SMALLEST_LOG2 = 10
