@@ -1,10 +1,10 @@
 """Numba kernels of Cascade: parities of dyadic blocks over shuffled frames of packed bits.
 
 A frame has P = 2^m positions, m >= 10, in words of 64. In pass 0 they are in order. Pass 1 and 2
-shuffle the rows (words) of each column (bit of a word) by a keyed affine map. Each later pass
-splits every pair of positions 2i, 2i + 1 at random: one goes to the first half of its positions,
-the other to the second, both at place i. Node 1 of a pass holds all positions, the children of
-node v are 2v and 2v + 1, and the leaf of position p is node P + p.
+shuffle the rows (words) of each column (bit of a word) by a keyed affine map. Node 1 of a pass
+holds all positions, the children of node v are 2v and 2v + 1, the leaf of position p is P + p.
+Each later pass splits the positions at random: node 2 holds one part, node 3 the other, both as
+trees over all positions, in order; their leaves are nodes 2P + p and 3P + p.
 
 Frame f begins at word ``starts[f]`` and owns nodes ``f * STRIDE`` onwards. Positions past the end
 of the key hold zeros at both ends. A question packs the pass above `PASS_SHIFT` and the node below.
@@ -20,10 +20,10 @@ import numpy.typing as npt
 from numba.extending import intrinsic
 
 FRAME_LOG2 = 16
-STRIDE = 2 << FRAME_LOG2
+STRIDE = 4 << FRAME_LOG2
 SHUFFLED = 3
 PASS_SHIFT = 27
-MOST_FRAMES = 1 << (PASS_SHIFT - FRAME_LOG2 - 1)
+MOST_FRAMES = (1 << PASS_SHIFT) // STRIDE
 
 KNOWN, ODD, LISTED = 1, 2, 4
 
@@ -32,7 +32,6 @@ Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 
 _jit = numba.njit(cache=True, nogil=True)
-_EVEN_PLACES = np.uint64(0x5555555555555555)
 _NODE = (1 << PASS_SHIFT) - 1
 
 
@@ -97,11 +96,16 @@ def _shuffled_row(row: int, column: int, key: np.uint64, rows: int) -> int:
 
 
 @_jit
-def _half(key: np.uint64, word: int, second: bool) -> np.uint64:
-    """Bits of a word that are in the first or second half of a splitting pass."""
-    chosen = mix(key + np.uint64(word)) & _EVEN_PLACES
-    first = chosen | ((chosen ^ _EVEN_PLACES) << np.uint64(1))
+def _part(key: np.uint64, word: int, second: bool) -> np.uint64:
+    """Bits of a word that are in the first or second part of a splitting pass."""
+    first = mix(key + np.uint64(word))
     return ~first if second else first
+
+
+@_jit
+def leaves(size: int, number: int) -> int:
+    """First leaf of a pass over 2^size positions."""
+    return (1 if number < SHUFFLED else 2) << size
 
 
 @_jit
@@ -123,26 +127,16 @@ def _level(node: int) -> int:
 def parity(words: Words, start: int, size: int, number: int, key: np.uint64, node: int) -> int:
     """Parity of a node; `words` are those of its pass (of pass 0 in a splitting pass)."""
     level = _level(node)
-    length = size - level
+    splits = number >= SHUFFLED
+    length = size - level + splits
     begin = (node - (1 << level)) << length
+    second = splits and begin >= 1 << size
+    if second:
+        begin -= 1 << size
+    word = begin >> 6
     total = np.uint64(0)
-    if number >= SHUFFLED:
-        half = 1 << (size - 1)
-        second = begin >= half
-        begin = 2 * (begin - half if second else begin)
-        length += 1
-        word = begin >> 6
-        if length >= 6:
-            for w in range(word, word + (1 << (length - 6))):
-                total ^= words[start + w] & _half(key, w, second)
-        else:
-            total = words[start + word] & _half(key, word, second)
-    elif length >= 6:
-        word = begin >> 6
-        for w in range(start + word, start + word + (1 << (length - 6))):
-            total ^= words[w]
-    else:
-        total = words[start + (begin >> 6)]
+    for w in range(word, word + (1 << max(length - 6, 0))):
+        total ^= words[start + w] & (_part(key, w, second) if splits else ~np.uint64(0))
     if length < 6:
         ones = (np.uint64(1) << np.uint64(1 << length)) - np.uint64(1)
         total = (total >> np.uint64(begin & 63)) & ones
@@ -210,7 +204,9 @@ def answer(
         node -= frame * STRIDE
         if frame >= len(sizes) or number >= begun[frame]:
             return -1
-        if node < first_block(sizes[frame], blocks[number]) or node >= 2 << sizes[frame]:
+        if node < first_block(sizes[frame], blocks[number]) or node >= 2 * leaves(
+            sizes[frame], number
+        ):
             return -1
         key = keys[number, frame]
         source = words[number if number < SHUFFLED else 0]
@@ -316,9 +312,9 @@ def _correct(
             words[number, start + place] ^= np.uint64(1) << np.uint64(column)
             position = (place << 6) | column
         else:
-            second = not (_half(key, row, False) >> np.uint64(column)) & np.uint64(1)
-            position = (bit >> 1) + ((1 << (size - 1)) if second else 0)
-        node = (1 << size) + position
+            in_first = (_part(key, row, False) >> np.uint64(column)) & np.uint64(1)
+            position = bit if in_first else bit + (1 << size)
+        node = leaves(size, number) + position
         first = first_block(size, blocks[number])
         fringe = True
         while node >= first:
@@ -382,10 +378,11 @@ def learn(
         for at in range(left, left + 2):
             if not state[number, at] & ODD:
                 continue
-            if at - base < 1 << size:
+            position_of = at - base - leaves(size, number)
+            if position_of < 0:
                 count = _push(state, number, at, queue, count)
                 continue
-            bit = bit_of(at - base - (1 << size), number, size, key)
+            bit = bit_of(position_of, number, size, key)
             count = _correct(
                 bit, frame, words, starts[frame], size, keys, blocks, begun[frame], state,
                 queue, count,
@@ -404,8 +401,4 @@ def bit_of(position: int, number: int, size: int, key: np.uint64) -> int:
         a, b = _affine(key, column)
         mask = np.uint64((1 << (size - 6)) - 1)
         return (int((a * np.uint64(row) + b) & mask) << 6) | column
-    half = 1 << (size - 1)
-    second = position >= half
-    place = 2 * (position - half if second else position)
-    in_first = (_half(key, place >> 6, False) >> np.uint64(place & 63)) & np.uint64(1)
-    return place if (in_first != 0) != second else place + 1
+    return position & ((1 << size) - 1)

@@ -96,6 +96,20 @@ def test_malformed_questions_are_refused_or_answered_in_bounds(data):
     assert len(answers) == (alice.leaked_bits - before + 7) // 8
 
 
+@pytest.mark.parametrize("preset", ["lan", "wan"])
+@pytest.mark.parametrize("errors", [
+    [484, 485, 486, 487], [0, 1], [0, 1, 64, 65], [0, 1, 2, 3, 4, 5, 6, 7], [100, 612], [3, 1027, 2051, 3075],
+])  # fmt: skip
+def test_regular_patterns_of_errors_are_found(preset, errors):
+    """Patterns that blocks in order, or halves made of pairs, would not see."""
+    a, _ = noisy_pair(4096, 0, 11)
+    b = a.copy()
+    b[errors] ^= 1
+    for seed in range(20):
+        _, bob, _ = reconcile(a, b, estimate=0.03, preset=preset, seed=bytes([seed] * 32))
+        assert (bob.corrected() == a).all()
+
+
 def test_wrong_number_of_parities_is_refused():
     _, b = noisy_pair(3000, 0.03, 10)
     bob = CascadeBob(b, qber_estimate=0.03, seed=SEED, preset="lan")
