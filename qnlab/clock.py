@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -34,6 +35,7 @@ class VirtualClock:
         self._start_s = start_s
         self._elapsed_ps = 0
         self._lock = threading.Lock()
+        self._followers: tuple[Callable[[], None], ...] = ()
 
     def now(self) -> float:
         return self._start_s + self._elapsed_ps * 1e-12
@@ -46,6 +48,24 @@ class VirtualClock:
             raise ValueError(f"cannot sleep a negative time, got {seconds} s")
         with self._lock:
             self._elapsed_ps += round(seconds * 1e12)
+        for follower in self._followers:
+            follower()
+
+    def follow(self, follower: Callable[[], None]) -> Callable[[], None]:
+        """Call `follower` each time the clock has moved, in the thread that slept on it.
+
+        Returns
+        -------
+        callable
+            Ends it.
+        """
+        with self._lock:
+            self._followers = (*self._followers, follower)
+        return lambda: self._forget(follower)
+
+    def _forget(self, follower: Callable[[], None]) -> None:
+        with self._lock:
+            self._followers = tuple(f for f in self._followers if f is not follower)
 
 
 class WallClock:

@@ -18,6 +18,7 @@ from qnlab.errors import Busy, CommandRejected, Disconnected, ProtocolError, Tim
 T = TypeVar("T")
 
 SLICE_S = 0.2
+LONGEST_WRITE_S = 10.0
 MOST_BYTES = 1 << 26
 
 
@@ -41,7 +42,7 @@ class Channel:
     def write(self, data: bytes) -> None:
         """Send all of `data`."""
         self._link.trace_note("write", data)
-        self._link.stream.write(data, self.remaining())
+        self._link.stream.write(data, min(self.remaining(), LONGEST_WRITE_S))
 
     def read_until(self, end: bytes) -> bytes:
         """Bytes up to and with `end`."""
@@ -58,6 +59,12 @@ class Channel:
             self._receive()
         return self._take(n)
 
+    def read_some(self, wait_s: float) -> bytes:
+        """What has arrived, waiting for at most `wait_s`; may be empty."""
+        if not self._link.received:
+            self._receive(wait_s)
+        return self._take(len(self._link.received))
+
     def drain(self, quiet_s: float) -> None:
         """Drop what arrives until nothing has come for `quiet_s`."""
         while data := self._link.stream.read(min(self.remaining(), quiet_s)):
@@ -69,13 +76,13 @@ class Channel:
         del self._link.received[:n]
         return taken
 
-    def _receive(self) -> None:
+    def _receive(self, wait_s: float = SLICE_S) -> None:
         if len(self._link.received) > MOST_BYTES:
             raise ProtocolError(
                 self._link.device, "the reply has no end", command=self._job.command,
                 expected=f"at most {MOST_BYTES} bytes",
             )  # fmt: skip
-        data = self._link.stream.read(min(self.remaining(), SLICE_S))
+        data = self._link.stream.read(min(self.remaining(), wait_s))
         if data:
             self._link.trace_note("read", data)
             self._link.received += data

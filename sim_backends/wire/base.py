@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from qnlab.bench import BenchContext, InstrumentSpec
 from qnlab.errors import BenchError
@@ -25,6 +25,14 @@ class Device(Protocol):
 
     def power_cycle(self) -> None:
         """Forget all that is not kept without power."""
+
+
+@runtime_checkable
+class Talker(Device, Protocol):
+    """A device that also sends what nobody asked for."""
+
+    def speak(self, push: Callable[[bytes], None]) -> Callable[[], None]:
+        """Send by `push` from now on; returns what ends it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import select
 import shutil
 import socket
@@ -13,10 +14,12 @@ import tty
 from pathlib import Path
 from typing import Any
 
-from qnlab.sim_backends.wire.base import Device, Wire
+from qnlab.sim_backends.wire.base import Device, Talker, Wire
 from qnlab.sim_backends.wire.faults import Faults
 
 READ_BYTES = 65_536
+WRITE_BYTES = 1024
+MOST_UNSENT = 256
 
 
 class _Session:
@@ -99,10 +102,13 @@ class _PtyServer:
         self._path = self._folder / name
         self.address = f"serial:{self._path}"
         self._wake_read, self._wake_write = os.pipe()
+        self._push_read, self._push_write = os.pipe()
         self._plug_in()
         self._closed = False
+        self._unasked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="wire", daemon=True)
         self._thread.start()
+        self._hush = device.speak(self._push) if isinstance(device, Talker) else None
 
     def _plug_in(self) -> None:
         self._master, self._slave = os.openpty()
@@ -122,29 +128,52 @@ class _PtyServer:
         lock = threading.Lock()
         session = _Session(self._device, self._faults, lock)
         while True:
-            ready, _, _ = select.select([self._master, self._wake_read], [], [])
+            listening = [self._master, self._wake_read, self._push_read]
+            ready, _, _ = select.select(listening, [], [])
             if self._wake_read in ready:
                 return
             master = self._master
-            for reply in session.take(os.read(master, READ_BYTES)):
+            for reply in self._due(session, ready):
                 self._faults.send(reply, self._write, self._hang_up)
             if self._master != master:
                 session = _Session(self._device, self._faults, lock)
 
+    def _due(self, session: _Session, ready: list[int]) -> list[bytes]:
+        """What is to be sent now: what the device said unasked, or replies."""
+        if self._push_read in ready:
+            os.read(self._push_read, 1)
+            data = self._unasked.get()
+            return [] if self._faults.frozen else [data]
+        return session.take(os.read(self._master, READ_BYTES))
+
+    def _push(self, data: bytes) -> None:
+        """Send `data` in its turn; it is lost where nobody takes what is before it."""
+        if self._unasked.qsize() < MOST_UNSENT:
+            self._unasked.put(data)
+            os.write(self._push_write, b"x")
+
     def _write(self, data: bytes) -> None:
+        """All of it, unless the server is closed before the other side has taken it."""
         while data:
-            data = data[os.write(self._master, data) :]
+            ended, _, _ = select.select([self._wake_read], [self._master], [])
+            if ended:
+                return
+            data = data[os.write(self._master, data[:WRITE_BYTES]) :]
 
     def close(self) -> None:
         if self._closed:
             return
         self._closed = True
         self._faults.end()
+        if self._hush is not None:
+            self._hush()
         os.write(self._wake_write, b"x")
         self._thread.join()
         self._unplug()
         os.close(self._wake_read)
         os.close(self._wake_write)
+        os.close(self._push_read)
+        os.close(self._push_write)
         shutil.rmtree(self._folder)
 
 
