@@ -98,7 +98,8 @@ def test_malformed_questions_are_refused_or_answered_in_bounds(data):
 
 @pytest.mark.parametrize("preset", ["lan", "wan"])
 @pytest.mark.parametrize("errors", [
-    [484, 485, 486, 487], [0, 1], [0, 1, 64, 65], [0, 1, 2, 3, 4, 5, 6, 7], [100, 612], [3, 1027, 2051, 3075],
+    [484, 485, 486, 487], [0, 1], [0, 1, 64, 65], [0, 1, 2, 3, 4, 5, 6, 7],
+    [100, 612], [3, 1027, 2051, 3075],
 ])  # fmt: skip
 def test_regular_patterns_of_errors_are_found(preset, errors):
     """Patterns that blocks in order, or halves made of pairs, would not see."""
