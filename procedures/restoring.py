@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from qnlab.instruments.base import Instrument, Setting
 from qnlab.instruments.pulse_generator import PulseGenerator
-from qnlab.instruments.roles import Emission, LaserSource
+from qnlab.instruments.roles import Emission, IntensityModulator, LaserSource
 from qnlab.runs import Run
 
 
@@ -18,7 +18,13 @@ def restore_after(run: Run, instruments: Iterable[Instrument]) -> None:
     """
     for instrument in instruments:
         before = {name: reading.value for name, reading in instrument.settings().items()}
-        run.cleanup(_set_back, instrument, before)
+        if isinstance(instrument, IntensityModulator):
+            levels = range(sum(name.startswith("transmission.") for name in before))
+            transmissions = [float(before[f"transmission.{k}"]) for k in levels]
+            probabilities = [float(before[f"probability.{k}"]) for k in levels]
+            run.cleanup(instrument.configure, transmissions, probabilities)
+        else:
+            run.cleanup(_set_back, instrument, before)
         if isinstance(instrument, LaserSource):
             on = instrument.emission() is Emission.ON
             run.cleanup(instrument.enable if on else instrument.disable)

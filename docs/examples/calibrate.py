@@ -14,8 +14,8 @@ with open_bench(bench_file) as bench:
         procedure = load("procedures", name)()
         parameters = procedure.Parameters()
         if problems := procedure.check(bench, parameters):
-            print(name, *problems, sep="\n  ")
+            sys.stdout.write(f"{name}: {problems}\n")
             continue
         with bench.run(name) as run:
             run.result(procedure.run(bench, run, parameters))
-        print(name, find(bench, name).citation())
+        sys.stdout.write(f"{name} {find(bench, name).citation()}\n")

@@ -1,1 +1,5 @@
-"""Calibrations: what a bench must know of itself before it measures."""
+"""Calibrations: alignment, detectors, light, timing; the last of each is kept with its age."""
+
+from qnlab.procedures.calibration.store import Calibration, find, keep
+
+__all__ = ["Calibration", "find", "keep"]
