@@ -15,6 +15,7 @@ from qnlab.errors import ProcedureError
 from qnlab.instruments.roles import Attenuator, IntensityModulator, LaserSource, PowerMeter
 from qnlab.procedures.calibration.counting import Counting, lacks
 from qnlab.procedures.calibration.store import find, keep
+from qnlab.procedures.pictures import picture
 from qnlab.runs import Run
 
 PLANCK_TIMES_LIGHT = 6.62607015e-34 * 299_792_458.0
@@ -91,6 +92,12 @@ class CalibrateAttenuator:
         (slope, offset), covariance = np.polyfit(x, y, 1, w=1 / e, cov="unscaled")
         residuals = y - (slope * x + offset)
         worst = int(np.abs(residuals).argmax())
+        drawn = picture(
+            f"Attenuator: slope {slope:.4f}({math.sqrt(covariance[0, 0]):.1g})",
+            "attenuation set (dB)", "deviation from the line (dB)",
+            x.tolist(), residuals.tolist(), e.tolist(), limit=("line", 0.0),
+        )  # fmt: skip
+        run.attach("attenuator.png", drawn)
         found = {
             "slope": float(slope),
             "slope_error": float(math.sqrt(covariance[0, 0])),

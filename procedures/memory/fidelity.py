@@ -14,6 +14,7 @@ from qnlab.procedures.memory.plates import ANALYSIS_DEG, BASES, PREPARATION_DEG,
 from qnlab.procedures.memory.procedures import too_long
 from qnlab.procedures.memory.reporting import storage_figures
 from qnlab.procedures.memory.sequence import SequenceParameters, StorageSequence
+from qnlab.procedures.pictures import picture
 from qnlab.procedures.tomography import Counts, analyse
 from qnlab.runs import Run
 
@@ -75,6 +76,11 @@ class MemoryFidelity:
         figures = storage_figures(gates.figures)
         mean = float(np.mean(fidelities))
         limit = gates.figures.classical
+        drawn = picture(
+            "Fidelity after storage", "state sent in", "fidelity", STATES, fidelities, errors,
+            limit=None if limit is None else ("measure and prepare", limit.fidelity),
+        )  # fmt: skip
+        run.attach("fidelity.png", drawn)
         return {
             "fidelity": mean,
             "fidelity_error": float(np.linalg.norm(errors)) / len(errors),

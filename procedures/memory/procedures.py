@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from qnlab.bench import Bench
 from qnlab.procedures.memory import rig
-from qnlab.procedures.memory.lifetime import decays
+from qnlab.procedures.memory.lifetime import Decay, decays
 from qnlab.procedures.memory.reporting import storage_figures
 from qnlab.procedures.memory.sequence import SequenceParameters, StorageSequence
+from qnlab.procedures.pictures import Curve, picture
+from qnlab.procedures.statistics import Estimate
 from qnlab.runs import Run
 
 
@@ -93,6 +96,7 @@ class MemoryLifetime:
         fits = decays(
             [t * 1e-9 for t in times], [e.value for e in points], [e.error for e in points]
         )
+        run.attach("lifetime.png", _lifetime_picture(times, points, fits))
         return {
             "model": fits[0].model,
             "lifetime_ns": fits[0].lifetime_s * 1e9,
@@ -111,3 +115,20 @@ class MemoryLifetime:
                 for fit in fits
             },
         }
+
+
+def _lifetime_picture(times_ns: list[float], points: list[Estimate], fits: list[Decay]) -> bytes:
+    x = np.linspace(0, times_ns[-1], 200)
+    curves = [
+        Curve(
+            f"{fit.model}: {fit.lifetime_s * 1e9:.4g}({fit.lifetime_error_s * 1e9:.1g}) ns, "
+            f"AIC {fit.aic:.4g}",
+            x.tolist(),
+            (fit.efficiency * np.exp(-((x * 1e-9 / fit.lifetime_s) ** fit.power))).tolist(),
+        )
+        for fit in fits
+    ]
+    return picture(
+        "Lifetime", "storage time (ns)", "efficiency, end to end", times_ns,
+        [p.value for p in points], [p.error for p in points], *curves,
+    )  # fmt: skip

@@ -109,6 +109,24 @@ class Run:
         """
         self.outcome.update(plain(values, "result"))
 
+    def attach(self, name: str, data: bytes) -> Path:
+        """Keep a finished file, such as a picture, in the run's folder and manifest.
+
+        Raises
+        ------
+        StoreError
+            The disk does not take it.
+        ValueError
+            The run's folder has such a file already.
+        """
+        path = self.folder / name
+        if path.exists():
+            raise ValueError(f"{path}: is there already")
+        with storing(self.folder):
+            path.write_bytes(data)
+            self._manifest.add(name)
+        return path
+
     def recorder(self, stream: str) -> TagRecorder:
         """Recorder of a tag stream, made at the first call; the run closes it.
 
