@@ -16,7 +16,8 @@ from qnlab.errors import QnlabError
 if TYPE_CHECKING:
     from qnlab.gui.window import Window
 
-VIEWS = ("align", "qkd", "operate", "instruments")
+VIEWS = ("align", "qkd", "memory", "operate", "instruments")
+PICTURED = {"bb84": {"duration_s": 60.0}, "memory-lifetime": {}}
 
 
 @click.command()
@@ -114,12 +115,16 @@ def _loop(window: Window, fullscreen: bool) -> None:
 
 
 def _pictures(window: Window, folder: Path) -> None:
-    """Run bb84 for a while, then save each workspace."""
+    """Run what the bench is for, keys or a memory, for a while, then save each workspace."""
     window.show()
-    _until(window, lambda: bool(window.feed.body("host/status")), 20)
-    window.act("run.start", {"procedure": "bb84", "parameters": {"duration_s": 60.0}})
-    _until(window, lambda: window.feed.totals.get("block/detections", 0) > 0, 60)
-    _until(window, lambda: window.feed.totals.get("block/index", 0) > 20, 60)
+    _until(window, lambda: bool(window.feed.bodies("instrument/")), 20)
+    status = window.feed.body("host/status")
+    procedure = "memory-lifetime" if "memory" in status["bench"] else "bb84"
+    window.act("run.start", {"procedure": procedure, "parameters": PICTURED[procedure]})
+    if procedure == "bb84":
+        _until(window, lambda: len(window.feed.events.get("block", ())) > 6, 90)
+    else:
+        _until(window, lambda: bool(window.feed.body("run/result")), 300)
     for number, name in enumerate(VIEWS):
         window.show_workspace(number)
         begin = time.monotonic()

@@ -67,6 +67,7 @@ class Feed:
         self.new_lines = 0
         self.new: frozenset[str] = frozenset()
         self.totals: dict[str, float] = {}
+        self.events: dict[str, deque[dict[str, Any]]] = {}
         self.run: str | None = None
         self.last_key_s: float | None = None
         self._backfill()
@@ -107,7 +108,8 @@ class Feed:
     def _take_event(self, message: Message) -> None:
         stream, data = message.body["stream"], message.body["data"]
         if message.body["uid"] != self.run:
-            self.run, self.totals = message.body["uid"], {}
+            self.run, self.totals, self.events = message.body["uid"], {}, {}
+        self.events.setdefault(stream, deque(maxlen=1000)).append(data)
         for key, value in data.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 self.series(f"{stream}/{key}").add(message.time_s, value)

@@ -32,6 +32,7 @@ from qnlab.gui.theme import Theme
 from qnlab.gui.widgets.banner import Banner
 from qnlab.gui.workspaces.align import Align
 from qnlab.gui.workspaces.instruments import Instruments
+from qnlab.gui.workspaces.memory import Memory
 from qnlab.gui.workspaces.operate import Operate
 from qnlab.gui.workspaces.qkd import Qkd
 from qnlab.gui.workspaces.workspace import Workspace
@@ -64,7 +65,7 @@ class Window(QMainWindow):
         self._toast = ("", 0.0)
         self._saved = time.monotonic()
         self.workspaces: list[Workspace] = [
-            kind(feed, theme, self.act) for kind in (Align, Qkd, Operate, Instruments)
+            kind(feed, theme, self.act) for kind in (Align, Qkd, Memory, Operate, Instruments)
         ]
         self.stack = QStackedWidget()
         for workspace in self.workspaces:

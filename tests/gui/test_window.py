@@ -16,7 +16,7 @@ from qnlab.gui.window import Window
 from tests.gui.conftest import settle
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_each_workspace_is_painted_within_three_seconds(number, qtbot, pretender, window, capfd):
     pretender.everything()
     begin = time.monotonic()
@@ -110,9 +110,9 @@ def test_alarms_are_acknowledged_with_a_reason(qtbot, pretender, window):
 
 def test_a_setting_is_typed_with_its_unit_and_refused_in_place(qtbot, pretender, window):
     pretender.instrument()
-    window.show_workspace(3)
+    window.show_workspace(4)
     window.redraw()
-    form = window.workspaces[3]._forms["laser"]
+    form = window.workspaces[4]._forms["laser"]
     [edit] = form.findChildren(NumberEdit)
     assert edit.text() == "1 mW"
     edit.setText("500 uW")
@@ -172,7 +172,7 @@ def test_layouts_survive_and_garbage_does_not_matter(qtbot, pretender, window, t
     other.timer.stop()
     qtbot.addWidget(other)
     other.show()
-    for number in range(4):
+    for number in range(5):
         other.show_workspace(number)
         assert all(dock.isVisible() for dock in other.workspaces[number].docks.values())
     (tmp_path / "layout-0.json").write_text('{"Qkd": "AAAA", "window": "!"}', encoding="ascii")
@@ -186,7 +186,7 @@ def test_layouts_survive_and_garbage_does_not_matter(qtbot, pretender, window, t
 
 def test_every_action_has_a_key_or_is_in_the_palette_and_widgets_have_names(pretender, window):
     pretender.everything()
-    for number in range(4):
+    for number in range(5):
         window.show_workspace(number)
         window.redraw()
     for action in window.actions():
@@ -201,6 +201,30 @@ def test_every_action_has_a_key_or_is_in_the_palette_and_widgets_have_names(pret
             if isinstance(widget, QLineEdit) and not isinstance(widget.parent(), QAbstractSpinBox):
                 named = widget.accessibleName() or widget.parent().accessibleName()
                 assert named, widget.parent().objectName()
+
+
+def test_a_memory_run_is_shown_with_errors_and_the_classical_limit(pretender, window):
+    for k in range(4):
+        pretender.bus.publish("run/event/scan", {
+            "uid": "run-2", "stream": "scan", "seq": k + 1, "bench_s": 0.0,
+            "data": {"storage_ns": 100.0 * (k + 1), "efficiency": 0.2 / (k + 1),
+                     "efficiency_error": 0.01, "mu_1": 0.1},
+        })  # fmt: skip
+    pretender.bus.publish("run/result", {
+        "uid": "run-2", "procedure": "memory-lifetime", "exit_status": "success", "reason": "",
+        "detail": "", "folder": "", "simulated": True,
+        "result": {"fidelity": 0.95, "fidelity_error": 0.01, "classical_fidelity": 0.81,
+                   "lifetime_ns": 1500.0, "lifetime_error_ns": 20.0, "model": "exponential",
+                   "initial_efficiency": 0.2,
+                   "fits": {"exponential": {"lifetime_ns": 1500.0, "power": 1.0}}},
+    })  # fmt: skip
+    window.show_workspace(2)
+    window.redraw()
+    memory = window.workspaces[2]
+    assert "95 ± 1 % classical limit 81.0 %, ok" in memory.tiles["fidelity"].accessibleDescription()
+    assert "1.5 us ± 20 ns exponential" in memory.tiles["lifetime"].accessibleDescription()
+    assert len(memory._points[0].xData) == 4
+    assert memory._fit.yData[0] == pytest.approx(20.0 * 2.718281828 ** (-100 / 1500), rel=1e-6)
 
 
 def test_windows_that_are_closed_are_gone(qtbot, pretender, tmp_path):
