@@ -23,7 +23,8 @@ def test_another_program_talks_to_the_attenuator() -> None:
         assert server.stdout is not None
         told = json.loads(server.stdout.readline())
         served = {item["instrument"]: item for item in told["instruments"]}
-        assert set(served) == {"attenuator", "epc", "power_meter"}
+        detectors = {"det_h", "det_v", "det_d", "det_a"}
+        assert set(served) == {"attenuator", "epc", "power_meter"} | detectors
         kind, host, port = served["attenuator"]["address"].split(":")
         assert kind == "tcp"
         with socket.create_connection((host, int(port)), 5) as connection:
