@@ -93,7 +93,7 @@ class CalibrateAttenuator:
         residuals = y - (slope * x + offset)
         worst = int(np.abs(residuals).argmax())
         drawn = picture(
-            f"Attenuator: slope {slope:.4f}({math.sqrt(covariance[0, 0]):.1g})",
+            f"Attenuator: slope {slope:.4f} ± {math.sqrt(covariance[0, 0]):.1g}",
             "attenuation set (dB)", "deviation from the line (dB)",
             x.tolist(), residuals.tolist(), e.tolist(), limit=("line", 0.0),
         )  # fmt: skip

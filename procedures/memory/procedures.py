@@ -121,7 +121,7 @@ def _lifetime_picture(times_ns: list[float], points: list[Estimate], fits: list[
     x = np.linspace(0, times_ns[-1], 200)
     curves = [
         Curve(
-            f"{fit.model}: {fit.lifetime_s * 1e9:.4g}({fit.lifetime_error_s * 1e9:.1g}) ns, "
+            f"{fit.model}: {fit.lifetime_s * 1e9:.4g} ± {fit.lifetime_error_s * 1e9:.2g} ns, "
             f"AIC {fit.aic:.4g}",
             x.tolist(),
             (fit.efficiency * np.exp(-((x * 1e-9 / fit.lifetime_s) ** fit.power))).tolist(),

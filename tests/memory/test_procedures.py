@@ -183,3 +183,58 @@ def test_heralded_autocorrelation_by_hand() -> None:
         with pytest.raises(GateError) as caught:
             heralded_autocorrelation(*counts)
         assert caught.value.gate == gate
+
+
+@pytest.mark.parametrize(
+    ("paper", "efficiency", "error"),
+    [
+        ("Wolters 2017, warm Rb", 0.034, 0.003),
+        ("Kaczmarek 2018, Cs ladder", 0.15, 0.01),
+        ("Wang 2019, cold Rb", 0.85, 0.02),
+        ("Duranti 2023, Pr in a cavity", 0.51, 0.02),
+        ("C. Wang 2020, cold Rb", 0.65, 0.02),
+        ("GEM 2024, warm Rb", 0.84, 0.03),
+    ],
+)
+def test_efficiencies_of_the_literature(
+    measure: Measure, paper: str, efficiency: float, error: float
+) -> None:
+    world = {
+        "world.efficiency": efficiency, "world.lifetime_us": 1e6, "world.leak": 0.02,
+        "world.setup_transmission": 1.0, "world.control_noise": 1e-4,
+    }  # fmt: skip
+    found = measure("memory-storage", "memory-eit", setup_transmission=1.0, trials=60_000, **world)
+    assert within(found, "efficiency", efficiency)
+    assert found["efficiency_error"] < error
+
+
+@pytest.mark.parametrize(
+    ("paper", "efficiency", "visibility", "expected", "error"),
+    [
+        ("Clausen 2012, Nd comb", 0.2, 0.95, 0.975, 0.004),
+        ("Duranti 2023, Pr in a cavity", 0.51, 0.896, 0.948, 0.014),
+        ("C. Wang 2020, cold Rb", 0.65, 0.97, 0.985, 0.005),
+        ("Wang 2019, cold Rb", 0.85, 0.99, 0.995, 0.005),
+    ],
+)
+def test_fidelities_of_the_literature(
+    measure: Measure,
+    paper: str,
+    efficiency: float,
+    visibility: float,
+    expected: float,
+    error: float,
+) -> None:
+    """With little noise the fidelity is (1 + V) / 2."""
+    world = {
+        "world.efficiency": efficiency, "world.lifetime_us": 1e6, "world.leak": 0.02,
+        "world.setup_transmission": 1.0, "world.control_noise": 0.0,
+        "world.visibility": visibility,
+    }  # fmt: skip
+    found = measure(
+        "memory-fidelity", "memory-eit", setup_transmission=1.0, trials=10_000, bootstraps=100,
+        **world,
+    )  # fmt: skip
+    assert abs(found["fidelity"] - expected) < 3 * found["fidelity_error"] + 0.001
+    assert found["fidelity_error"] < error
+    assert found["above_classical_limit"]
