@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,15 +23,17 @@ class SequenceParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scheme: Literal["controlled", "comb"] = Field(
-        "controlled", description="recalled by a control pulse, or by itself from a comb"
+    scheme: Literal["controlled", "comb", "spin-wave"] = Field(
+        "controlled",
+        description="recalled by a control pulse, from a comb by itself, or from its spin wave",
     )
+    comb_ns: float = Field(500.0, gt=0, description="delay of the comb before a spin wave's time")
     period_ns: float = Field(5000.0, gt=0, description="length of a trial")
     prepare_ns: float = Field(500.0, gt=0, description="length of the preparation")
     signal_ns: float = Field(50.0, gt=0, description="length of the signal pulse")
     control_ns: float = Field(50.0, gt=0, description="length of the control pulse that reads")
     storage_ns: float = Field(
-        200.0, ge=0, description="from write to read; of a comb, from signal to echo"
+        200.0, ge=0, description="from write to read; of a comb alone, from signal to echo"
     )
     gate_margin_ns: float = Field(1.0, ge=0, description="gates are wider at both ends by this")
     trials: int = Field(200_000, gt=0, description="trials of each gate")
@@ -64,6 +67,11 @@ class StorageSequence:
         if p.scheme == "comb":
             self._controls: Row = ()
             recalled = start + storage_s
+        elif p.scheme == "spin-wave":
+            transfer = Pulse("control", stop, stop + p.control_ns * 1e-9)
+            back = replace(transfer, start_s=stop + storage_s, stop_s=transfer.stop_s + storage_s)
+            self._controls = (transfer, back)
+            recalled = start + p.comb_ns * 1e-9 + storage_s
         else:
             recalled = stop + storage_s
             read = Pulse("control", recalled, recalled + p.control_ns * 1e-9)
