@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable
 
 from qnlab.clock import Clock, VirtualClock
+from qnlab.sim_backends.world import World
 
 WALL_STEP_S = 0.01
+TICK_S = 0.02
 
 
 def pace(clock: Clock, step: Callable[[], None]) -> Callable[[], None]:
@@ -33,3 +35,11 @@ def pace(clock: Clock, step: Callable[[], None]) -> Callable[[], None]:
         thread.join()
 
     return end
+
+
+def elapse(clock: Clock, world: World, seconds: float) -> None:
+    """Let `seconds` pass with the world at their heels: at their end it has little to catch up."""
+    end = clock.now() + seconds
+    while (left := end - clock.now()) > 1e-9:
+        clock.sleep(min(left, TICK_S))
+        world.sync()

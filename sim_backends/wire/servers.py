@@ -113,16 +113,16 @@ class _PtyServer:
     def _plug_in(self) -> None:
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
-        self._path.symlink_to(os.ttyname(self._slave))
-
-    def _unplug(self) -> None:
-        self._path.unlink()
-        os.close(self._slave)
-        os.close(self._master)
+        fresh = self._path.with_suffix(".new")
+        fresh.symlink_to(os.ttyname(self._slave))
+        fresh.replace(self._path)
 
     def _hang_up(self) -> None:
-        self._unplug()
+        """Whoever notices finds the new line at once under the old name."""
+        old = (self._slave, self._master)
         self._plug_in()
+        for end in old:
+            os.close(end)
 
     def _serve(self) -> None:
         lock = threading.Lock()
@@ -169,7 +169,8 @@ class _PtyServer:
             self._hush()
         os.write(self._wake_write, b"x")
         self._thread.join()
-        self._unplug()
+        os.close(self._slave)
+        os.close(self._master)
         os.close(self._wake_read)
         os.close(self._wake_write)
         os.close(self._push_read)

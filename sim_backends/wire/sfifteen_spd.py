@@ -6,6 +6,7 @@ from qnlab.bench import BenchContext, InstrumentSpec
 from qnlab.clock import Clock
 from qnlab.sim_backends.wire.base import Wire, port_of
 from qnlab.sim_backends.wire.lines import cut_lines
+from qnlab.sim_backends.wire.pace import elapse
 from qnlab.sim_backends.wire.servers import serve_pty
 from qnlab.sim_backends.world.ports import DetectorPort
 
@@ -58,8 +59,7 @@ class Spd:
         queue = self._port.tagger.subscribe(frozenset())
         try:
             before = self._port.avalanches
-            self._clock.sleep(self._values["time"] * 1e-3)
-            self._port.world.sync()
+            elapse(self._clock, self._port.world, self._values["time"] * 1e-3)
         finally:
             self._port.tagger.unsubscribe(queue)
         return self._port.avalanches - before

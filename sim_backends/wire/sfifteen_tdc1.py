@@ -13,7 +13,7 @@ from qnlab.bench import BenchContext, InstrumentSpec
 from qnlab.clock import Clock
 from qnlab.sim_backends.wire.base import Wire, port_of
 from qnlab.sim_backends.wire.lines import cut_lines
-from qnlab.sim_backends.wire.pace import pace
+from qnlab.sim_backends.wire.pace import elapse, pace
 from qnlab.sim_backends.wire.servers import serve_pty
 from qnlab.sim_backends.world.ports import TaggerPort, TagQueue
 
@@ -114,8 +114,7 @@ class Tdc1:
             return None
         queue = self._subscribe()
         try:
-            self._clock.sleep(self._time_ms * 1e-3)
-            self._port.world.sync()
+            elapse(self._clock, self._port.world, self._time_ms * 1e-3)
         finally:
             self._port.unsubscribe(queue)
         _, patterns = self._events(queue)
