@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qnlab.cli.options import home_option, set_option
+from qnlab.cli.options import home_option, json_option, set_option
+from qnlab.cli.output import print_json
 from qnlab.errors import QnlabError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ PICTURED = {"bb84": {"duration_s": 60.0}, "memory-lifetime": {}}
 )
 @set_option
 @home_option
+@json_option
 def gui(
     bench_name: str | None,
     connect: str | None,
@@ -51,11 +53,13 @@ def gui(
     screenshot: Path | None,
     settings: tuple[str, ...],
     home: Path,
+    as_json: bool,
 ) -> None:
     """Show a bench: align it, make keys, watch it for days.
 
     The window is a viewer and a remote control: it may be closed at any time. With --connect the
-    host goes on; with --bench the host was started by the window and ends with it.
+    host goes on; with --bench the host was started by the window and ends with it. --json tells at
+    the end which pictures were saved.
 
     Example: qnlab gui --bench bb84-25km
     """
@@ -77,10 +81,15 @@ def gui(
         try:
             window = _window(port, theme, scale, home / "gui", read_only, reset_layout)
             window.show_workspace(VIEWS.index(view))
+            pictures: list[str] = []
             if screenshot is not None:
-                _pictures(window, screenshot)
+                pictures = _pictures(window, screenshot)
             else:
                 _loop(window, fullscreen)
+            if as_json:
+                print_json({"pictures": pictures})
+            else:
+                click.echo("\n".join(pictures), nl=bool(pictures))
         finally:
             port.close()
     finally:
@@ -114,7 +123,7 @@ def _loop(window: Window, fullscreen: bool) -> None:
     QApplication.exec()
 
 
-def _pictures(window: Window, folder: Path) -> None:
+def _pictures(window: Window, folder: Path) -> list[str]:
     """Run what the bench is for, keys or a memory, for a while, then save each workspace."""
     window.show()
     _until(window, lambda: bool(window.feed.bodies("instrument/")), 20)
@@ -125,15 +134,16 @@ def _pictures(window: Window, folder: Path) -> None:
         _until(window, lambda: len(window.feed.events.get("block", ())) > 6, 90)
     else:
         _until(window, lambda: bool(window.feed.body("run/result")), 300)
+    saved = []
     for number, name in enumerate(VIEWS):
         window.show_workspace(number)
         begin = time.monotonic()
         _until(window, lambda begin=begin: time.monotonic() - begin > 1.5, 5)
-        path = window.save_picture(folder / f"{name}.png")
-        click.echo(str(path))
+        saved.append(str(window.save_picture(folder / f"{name}.png")))
     window.act("run.abort", {"reason": "pictures taken"})
     _until(window, lambda: window.feed.body("host/status").get("state") == "idle", 20)
     window.close()
+    return saved
 
 
 def _until(window: Window, condition: object, seconds: float) -> None:

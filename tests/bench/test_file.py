@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from qnlab.bench import BenchFile, load_bench, packaged_benches
 from qnlab.errors import BenchError
+from qnlab.plugins import available
 
 Problems = Callable[..., tuple[str, ...]]
 Loader = Callable[..., BenchFile]
@@ -60,7 +61,7 @@ ONE_LINE = {
     "unknown driver": (
         ('driver = "sim"\naddress = "laser"', 'driver = "zaser9"\naddress = "laser"'),
         "instruments.laser.driver: no driver 'zaser9'; installed are: "
-        "keysight-n77xx, oz-epc400, replay, santec-tsl, sim, thorlabs-mpc, thorlabs-pm",
+        + ", ".join(sorted(available("drivers"))),
     ),
     "missing site": (
         ('site = "alice"\n', ""),

@@ -10,8 +10,13 @@ from typing import Any
 
 import pytest
 
+from qnlab.plugins import available
+
 Qnlab = Callable[..., Any]
 Lab = Callable[..., Path]
+
+
+PROCEDURES = sorted({*available("procedures"), "probe"})
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_progress_is_plain_lines_on_stderr_where_there_is_no_terminal(
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("prob",), "no procedure named 'prob'; known: bb84, probe, record"),
+        (("prob",), f"no procedure named 'prob'; known: {', '.join(PROCEDURES)}"),
         (("probe", "--set", "procedures.probe.end=unfit"), "probe: no fibre is plugged in"),
         (
             ("probe", "--set", "procedures.probe.ende=1"),
