@@ -74,7 +74,7 @@ def faults_of(bench: Bench, device: Any) -> dict[str, Callable[[], None]]:
     """What only the simulation can bring about."""
     wire = bench.wires.get(device.name)
     port = wire.port if wire else getattr(device, "_port", None)
-    if device.role == "SinglePhotonDetector":
+    if device.role == "SinglePhotonDetector" and wire is None:  # those on a wire are photodiodes
         return {"latch": lambda: setattr(port, "latched", True)}
     if device.role == "LaserSource":
         return {
