@@ -117,6 +117,8 @@ def execute(
             raise
         status, reason, detail = "fail", type(error).__name__, str(error)
     assert run is not None
+    if status == "fail" and run.outcome["exit_status"] == "abort":
+        status, reason = "abort", run.outcome["reason"]
     if status == "success" and run.outcome["exit_status"] != "success":
         status, reason = "fail", "clean_up"
         detail = "a clean-up failed; the stop document of the run says which"

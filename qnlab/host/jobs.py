@@ -160,6 +160,8 @@ class Jobs:
             detail = "".join(traceback.format_exception_only(error)).strip()
         finally:
             opened.set()
+        if status == "fail" and outcome.get("exit_status") == "abort":
+            status, reason = "abort", str(outcome["reason"])
         uid, folder = self.uid, str(self._run.folder) if self._run is not None else ""
         self._publish(
             "run/result",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from qnlab.clock import Clock
-from qnlab.errors import Aborted, StoreError
+from qnlab.errors import Aborted, InstrumentError, StoreError
 from qnlab.runs.disk import storing, sync_folder, write_json
 from qnlab.runs.documents import EVENTS, START, STOP, EventLog, plain
 from qnlab.runs.manifest import Manifest
@@ -206,7 +206,7 @@ class Run:
         problems = self._clean_up()
         self._syncer.stop()
         unstored = self._close_files()
-        status, reason = _verdict(failure, problems, unstored)
+        status, reason = _verdict(failure, problems, unstored, self._abort)
         try:
             with storing(self.folder):
                 (self.folder / RESERVE).unlink(missing_ok=True)
@@ -280,10 +280,16 @@ class _Syncer(threading.Thread):
 
 
 def _verdict(
-    failure: BaseException | None, problems: list[str], unstored: StoreError | None
+    failure: BaseException | None,
+    problems: list[str],
+    unstored: StoreError | None,
+    asked: Aborted | None,
 ) -> tuple[str, str]:
     if isinstance(failure, Aborted):
         return "abort", failure.reason
+    if asked is not None and isinstance(failure, InstrumentError):
+        # Instruments were made safe under a run that had been told to end: they failed it first.
+        return "abort", asked.reason
     if isinstance(failure, KeyboardInterrupt):
         return "abort", "operator"
     if failure is not None:

@@ -123,3 +123,14 @@ def test_another_bench_can_be_opened_when_nothing_runs(host):
     assert host.bench.name == "bb84-25km"
     assert host.bus.call("bench.open", {"bench": "bb84-25km"}, deadline_s=20).result(20)
     until(lambda: body(host, "rates/tagger"))
+
+
+def test_stopping_all_ends_a_run_as_the_operator_whatever_fails_first(host):
+    for _ in range(2):
+        before = body(host, "run/result")
+        host.bus.call("run.start", {"procedure": "bb84"}).result(10)
+        until(lambda: host.jobs.uid and body(host, "run/event/alignment"))
+        host.bus.call("stop_all").result(5)
+        result = until(lambda: (r := body(host, "run/result")) != before and r)  # noqa: B023
+        assert (result["exit_status"], result["reason"]) == ("abort", "operator")
+        until(lambda: host.jobs.state == "idle")
